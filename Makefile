@@ -1,0 +1,52 @@
+# The one entry point. `make` or `make help` lists what there is to do.
+# Needs make and Python 3.11, 3.12 or 3.13 with venv; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+D2L    := d2l==1.0.3
+JOBS   ?= 2
+PAGE   ?=
+PROFILE ?= full
+
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+export JUPYTER_PLATFORM_DIRS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test record lint format bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps $(D2L)
+	@touch $@
+
+book: $(READY) ## compile the site from the recordings, into _build/html
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "The book is ready: open _build/html/index.html"
+
+test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile
+
+record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
+	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m extensions.record $(PAGE)
+	$(BIN)/python -m tests.regression.floor
+
+lint: $(READY) ## check the style of all Python code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## bring all Python code into style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## side-by-side timings on real Fashion-MNIST (BOOK_DATA)
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what was built; keep .venv
+	rm -rf _build .pytest_cache .ruff_cache .jupyter_cache

@@ -1,0 +1,1 @@
+"""Side-by-side timings: alternatives alternate in one process, medians and ratios are printed."""

@@ -1,0 +1,152 @@
+"""Record pages: execute each Markdown source and write the notebook beside it.
+
+    python -m extensions.record                         every page that has code
+    python -m extensions.record chapters/…/7-5-pooling  these pages
+
+The profile comes from BOOK_PROFILE; without it pages are recorded at `full`.
+"""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def find_pages(root: Path = ROOT) -> list[Path]:
+    """Sources of all pages that have code, in the order of their paths."""
+    pages = sorted((root / "chapters").rglob("*.md"))
+    return [page for page in pages if "{code-cell}" in page.read_text(encoding="utf-8")]
+
+
+def resolve(name: str, root: Path = ROOT) -> Path:
+    """Source of the page that is named by a path or by its last part, with or without ending.
+
+    Raises:
+        ValueError: no page, or more than one, has that name.
+    """
+    stem = Path(name).stem if name.endswith((".md", ".ipynb")) else Path(name).name
+    found = [page for page in find_pages(root) if page.stem == stem or stem in page.stem]
+    exact = [page for page in found if page.stem == stem]
+    if len(exact or found) != 1:
+        names = ", ".join(page.stem for page in find_pages(root))
+        raise ValueError(f"{name!r} names {len(exact or found)} pages; the pages are: {names}")
+    return (exact or found)[0]
+
+
+def read_source(page: Path) -> NotebookNode:
+    """The page as a notebook without outputs, with cell ids that stay the same at every reading."""
+    notebook = jupytext.read(page)
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell["id"] = f"cell-{number}"
+    notebook.metadata["kernelspec"] = dict(KERNELSPEC)
+    return notebook
+
+
+def clean(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
+    """Take out of the outputs what differs from run to run or names this machine.
+
+    Closed progress bars go, a traceback keeps its last line, and paths lose the part above the
+    repository or the user's home.
+    """
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                output.text = hide_paths(output.text, root)
+                if not output.text.strip():
+                    continue
+            elif output.output_type == "error":
+                output.evalue = hide_paths(output.evalue, root)
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+            elif WIDGET in output.get("data", {}):
+                continue
+            kept.append(output)
+        cell.outputs = kept
+    return notebook
+
+
+def hide_paths(text: str, root: Path) -> str:
+    text = text.replace(f"{root}{os.sep}", "").replace(str(Path.home()), "~")
+    return re.sub(r"\S*/site-packages/", "", text)
+
+
+def environment() -> dict[str, str]:
+    """Variables of the kernel: the profile, and the repository on the import path."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "BOOK_PROFILE": os.environ.get("BOOK_PROFILE") or "full",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+
+
+def record(page: Path) -> Path:
+    """Execute one page and write its recording, with what it was made on; return its path.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed; the old recording stays.
+    """
+    notebook = read_source(page)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=3600,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(page.parent)}},
+    )
+    client.execute(env=environment())
+    notebook.metadata.pop("language_info", None)
+    notebook.metadata["kernelspec"] = dict(KERNELSPEC)
+    notebook.metadata["book"] = conditions()
+    target = page.with_suffix(".ipynb")
+    nbformat.write(clean(notebook), target)
+    return target
+
+
+def conditions() -> dict[str, str]:
+    """What a recording is made on: profile, device, and versions of Python and PyTorch."""
+    import platform
+
+    import torch
+
+    sys.path.insert(0, str(ROOT))
+    from helpers.device import best_device, describe_device
+
+    return {
+        "profile": environment()["BOOK_PROFILE"],
+        "device": describe_device(best_device()),
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+    }
+
+
+def main(names: list[str]) -> int:
+    try:
+        pages = [resolve(name) for name in names] or find_pages()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for page in pages:
+        print(f"{page.relative_to(ROOT)} …", end=" ", flush=True)
+        start = time.perf_counter()
+        record(page)
+        print(f"{time.perf_counter() - start:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

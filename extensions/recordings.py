@@ -1,0 +1,69 @@
+"""Sphinx extension: a page takes its outputs from the recording beside it.
+
+Every page is a MyST Markdown file whose recording (the same cells, with outputs) is the notebook of
+the same name. Before the sources are read, each recording is put into jupyter-cache, where MyST-NB
+looks for a page's outputs by the hash of its code. So an ordinary build executes nothing, and a
+page whose code has changed since it was recorded is executed again, by itself.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+
+def recording_of(source: Path) -> Path:
+    """Path of the recording that belongs to a page's source, whether or not it exists."""
+    return source.with_suffix(".ipynb")
+
+
+def fill_cache(app: Sphinx) -> None:
+    """Put the recording of every page into jupyter-cache, in place of an older one."""
+    cache = get_cache(app.env.mystnb_config.execution_cache_path)
+    cache.change_cache_limit(10_000)
+    recorded = 0
+    for docname in sorted(app.project.docnames or app.project.discover()):
+        recording = recording_of(Path(app.env.doc2path(docname)))
+        if not recording.is_file():
+            continue
+        notebook = nbformat.read(recording, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if code and all(cell.execution_count for cell in code):
+            bundle = CacheBundleIn(notebook, str(recording), data={"execution_seconds": 0})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            recorded += 1
+    logger.info("recordings: %d pages take their outputs from the notebooks beside them", recorded)
+
+
+def let_kernels_import_helpers(app: Sphinx) -> None:
+    """Let the kernel of a page that has to be executed import `helpers`."""
+    paths = [str(app.srcdir), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, paths)))
+    if str(app.srcdir) not in sys.path:
+        sys.path.insert(0, str(app.srcdir))
+
+
+def depend_on_recording(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Read a page again when its recording has changed, although its source has not."""
+    recording = recording_of(Path(app.env.doc2path(docname)))
+    if recording.is_file():
+        app.env.note_dependency(str(recording))
+
+
+def before_reading(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    fill_cache(app)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", let_kernels_import_helpers)
+    app.connect("env-before-read-docs", before_reading)
+    app.connect("source-read", depend_on_recording)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

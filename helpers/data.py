@@ -1,0 +1,303 @@
+"""Fashion-MNIST as one tensor on the device, under the interface of d2l's data modules."""
+
+import gzip
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from d2l import torch as d2l
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.datasets import FashionMNIST as Source
+from torchvision.datasets.utils import check_integrity, download_url
+
+from helpers.device import best_device
+from helpers.profile import Profile, current_profile
+
+FASHION_CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+DIGIT_CLASSES = tuple("0123456789")
+NETWORK_TIMEOUT = 20  # seconds without an answer after which the network counts as absent
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images, uint8 of shape (N, 1, H, W), and labels, int64 of shape (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> "ImageSet":
+        return ImageSet(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device) -> "ImageSet":
+        return ImageSet(self.images.to(device), self.labels.to(device))
+
+
+class BatchLoader:
+    """Minibatches of an image set that lies on the device, as (X, y).
+
+    X is float32 in [0, 1] of shape (B, 1, height, width), y is int64 of shape (B,). Each pass over
+    a shuffled loader is a new permutation; the sequence of permutations depends on the seed alone,
+    not on the device.
+    """
+
+    def __init__(
+        self, data: ImageSet, batch_size: int, size: tuple[int, int], seed: int | None = None
+    ):
+        self.data, self.batch_size, self.size = data, batch_size, size
+        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.data) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        images, labels = self.data.images, self.data.labels
+        if self.generator is None:
+            order = torch.arange(len(labels))
+        else:
+            order = torch.randperm(len(labels), generator=self.generator)
+        for index in order.to(labels.device).split(self.batch_size):
+            yield to_float(images[index], self.size), labels[index]
+
+
+def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale uint8 images (N, 1, H, W) to float32 in [0, 1] and to `size`, antialiased."""
+    X = images.float().div_(255)
+    if X.shape[-2:] != size:
+        X = F.interpolate(X, size, mode="bilinear", align_corners=False, antialias=True)
+    return X
+
+
+class FashionMNIST(d2l.DataModule):
+    """Fashion-MNIST, or the part or substitute of it that the profile allows.
+
+    Args:
+        batch_size: Images in a minibatch.
+        resize: Height and width of the images that a batch holds, in pixels.
+        validation: "test" validates on the test images, as the syllabus does; "train" holds a
+            sixth of the training images back for it, so that nothing is chosen on test images.
+        root: Folder that holds `FashionMNIST/raw`. Default: BOOK_DATA, else a cache folder.
+        device: Where the images lie. Default: the best device.
+        seed: Seed of the order of the batches.
+
+    Attributes:
+        train, val: `ImageSet`.
+        source: Name of the data set that is really used.
+        class_names: Its class names, by label.
+
+    Raises:
+        ValueError: an argument is out of range, or a data file is damaged; the text says how to
+            mend it.
+
+    Source: Xiao, Rasul and Vollgraf (2017); the digits: Alpaydin and Kaynak (1998).
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 128,
+        resize: tuple[int, int] = (28, 28),
+        *,
+        validation: Literal["test", "train"] = "test",
+        root: str | Path | None = None,
+        device: torch.device | None = None,
+        seed: int = 0,
+    ):
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} is below 1.")
+        if not (isinstance(resize, tuple) and len(resize) == 2 and min(resize) >= 1):
+            raise ValueError(
+                f"resize={resize!r} is no image size: give (height, width) in pixels, "
+                "for example resize=(28, 28)."
+            )
+        if validation not in ("test", "train"):
+            raise ValueError(f"validation={validation!r} is unknown: it is 'test' or 'train'.")
+        profile = current_profile()
+        root = data_root() if root is None else Path(root)
+        super().__init__(root=str(root), num_workers=0)
+        self.batch_size, self.resize, self.validation = batch_size, resize, validation
+        self.seed, self.profile, self.size = seed, profile, profile.size(resize)
+        train, test, self.source, self.class_names = load(profile, root)
+        if validation == "train":
+            test, train = split(train, len(train) // 6)
+        device = best_device() if device is None else device
+        self.train = part(train, profile.num_train).to(device)
+        self.val = part(test, profile.num_val).to(device)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def get_dataloader(self, train: bool) -> BatchLoader:
+        """Batches of the training images, shuffled, or of the validation images, in order."""
+        data = self.train if train else self.val
+        return BatchLoader(data, self.batch_size, self.size, self.seed if train else None)
+
+    def text_labels(self, indices: Tensor | list[int]) -> list[str]:
+        """Class names of labels.
+
+        Raises:
+            ValueError: a label is out of range.
+        """
+        labels = [int(i) for i in indices]
+        for label in labels:
+            if not 0 <= label < self.num_classes:
+                raise ValueError(
+                    f"label {label} is out of range: {self.source} has classes 0 to "
+                    f"{self.num_classes - 1}."
+                )
+        return [self.class_names[label] for label in labels]
+
+    def visualize(
+        self,
+        batch: tuple[Tensor, Tensor],
+        nrows: int = 1,
+        ncols: int = 8,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Draw the first `nrows * ncols` images of a batch with their class names."""
+        from helpers.plotting import show_images
+
+        X, y = batch
+        count = min(nrows * ncols, len(X))
+        titles = labels if labels else self.text_labels(y[:count])
+        show_images(X[:count, 0], titles[:count], columns=ncols)
+
+    def describe(self) -> str:
+        """One line: data set, numbers of images, size in pixels."""
+        height, width = self.size
+        return f"{self.source}, {len(self.train):,} + {len(self.val):,} images of {height}×{width}"
+
+
+def data_root() -> Path:
+    """Folder of the data: BOOK_DATA, else one in the user's cache."""
+    named = os.environ.get("BOOK_DATA", "").strip()
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(cache).expanduser() / "convolutional-networks-executed"
+
+
+def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[str, ...]]:
+    """Training set, test set, name and class names of the data that the profile asks for.
+
+    Without the data and without a network the digits take its place, and a line says so.
+    """
+    if profile.data == "digits":
+        return *read_digits(), "handwritten digits", DIGIT_CLASSES
+    try:
+        fetch(root)
+    except OSError as error:
+        print(
+            f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
+            "The 1,797 handwritten digits of scikit-learn take its place; "
+            "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
+        )
+        return *read_digits(), "handwritten digits", DIGIT_CLASSES
+    return *read_fashion_mnist(root), "Fashion-MNIST", FASHION_CLASSES
+
+
+def fetch(root: Path) -> None:
+    """Download those of the four files that are missing, whole or not at all.
+
+    Raises:
+        OSError: the network or the folder is out of reach.
+    """
+    raw = root / "FashionMNIST" / "raw"
+    for name, md5 in Source.resources:
+        if (raw / name).exists():
+            continue
+        raw.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=raw) as folder, network_timeout(NETWORK_TIMEOUT):
+            try:
+                download_url(Source.mirrors[0] + name, folder, filename=name, md5=md5)
+            except RuntimeError as error:  # what arrived fails its check
+                raise OSError(str(error)) from error
+            os.replace(Path(folder) / name, raw / name)
+
+
+@contextmanager
+def network_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def read_fashion_mnist(root: Path) -> tuple[ImageSet, ImageSet]:
+    """Training and test set from the four files below `root`; nothing is unpacked on disk.
+
+    Raises:
+        ValueError: a file's MD5 sum is not the published one.
+    """
+    raw = root / "FashionMNIST" / "raw"
+    arrays = []
+    for name, md5 in Source.resources:
+        if not check_integrity(raw / name, md5):
+            raise ValueError(
+                f"{raw / name} is damaged or incomplete ({(raw / name).stat().st_size:,} bytes, "
+                f"MD5 is not {md5}). Delete it; the next run downloads it again."
+            )
+        arrays.append(read_idx(raw / name))
+    train_images, train_labels, test_images, test_labels = arrays
+    return (
+        ImageSet(train_images[:, None], train_labels.long()),
+        ImageSet(test_images[:, None], test_labels.long()),
+    )
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read a gzipped IDX file of bytes: two zeros, a type, the number of axes, sizes, data."""
+    with gzip.open(path) as file:
+        content = file.read()
+    axes = content[3]
+    shape = np.frombuffer(content, dtype=">i4", count=axes, offset=4)
+    data = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)
+    return torch.from_numpy(data.reshape(tuple(shape)).copy())
+
+
+def read_digits() -> tuple[ImageSet, ImageSet]:
+    """The 1,797 digits of scikit-learn, 8×8 pixels, a fifth of each class as test set."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = torch.from_numpy((digits.images * (255 / 16)).round().astype(np.uint8))[:, None]
+    test, train = split(ImageSet(images, torch.from_numpy(digits.target).long()), 360)
+    return train, test
+
+
+def split(data: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
+    """`count` images taken evenly from all classes, and the rest; always the same ones.
+
+    Raises:
+        ValueError: there are fewer images than `count`.
+    """
+    if not 0 < count < len(data):
+        raise ValueError(f"cannot take {count:,} of {len(data):,} images.")
+    rank = torch.empty(len(data), dtype=torch.long)  # an image's place in its own class
+    for label in data.labels.unique():
+        members = (data.labels == label).nonzero().flatten()
+        shuffled = members[torch.randperm(len(members), generator=torch.Generator().manual_seed(0))]
+        rank[shuffled] = torch.arange(len(members))
+    order = torch.argsort(rank, stable=True)
+    taken, rest = order[:count].sort().values, order[count:].sort().values
+    return data[taken], data[rest]
+
+
+def part(data: ImageSet, count: int | None) -> ImageSet:
+    """The whole set, or `count` images of it taken evenly from all classes."""
+    return data if count is None or count >= len(data) else split(data, count)[0]

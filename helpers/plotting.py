@@ -1,0 +1,321 @@
+"""One visual system for all figures. Colour has a meaning, declared here once.
+
+Images are grey. Activations and weights are diverging around 0, each in a map of its own.
+Figures are SVG on white; the site's style sheet adapts them to dark mode.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython import get_ipython
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from helpers.training import History
+
+IMAGE_MAP = "gray"  # pixels: black is 0, white is 1
+ACTIVATION_MAP = "RdBu_r"  # activations: blue is negative, white 0, red positive
+WEIGHT_MAP = "PuOr_r"  # weights: violet is negative, white 0, orange positive
+INK = "#24292f"
+MUTED = "#6e7781"
+SERIES = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a")
+HIGHLIGHT = "#ffd8a8"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def use_book_style() -> None:
+    """Set matplotlib's defaults, and SVG without a date as the format in notebooks."""
+    plt.rcParams.update(
+        {
+            "axes.edgecolor": MUTED,
+            "axes.grid": True,
+            "axes.labelcolor": INK,
+            "axes.prop_cycle": plt.cycler(color=SERIES),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlesize": 10,
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "figure.figsize": (6, 3.2),
+            "font.size": 10,
+            "grid.alpha": 0.25,
+            "image.interpolation": "none",
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "book",
+            "text.color": INK,
+            "xtick.color": MUTED,
+            "xtick.labelcolor": INK,
+            "ytick.color": MUTED,
+            "ytick.labelcolor": INK,
+        }
+    )
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:
+    """A NumPy array of whatever a page has at hand."""
+    if isinstance(values, Tensor):
+        return values.detach().float().cpu().numpy()
+    return np.asarray([as_array(v) if isinstance(v, Tensor) else v for v in values])
+
+
+def show_images(
+    images: Tensor | np.ndarray | Sequence,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 8,
+    scale: float = 1.1,
+    cmap: str = IMAGE_MAP,
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw images (N, H, W) in rows of `columns`.
+
+    Args:
+        images: Shape (N, H, W).
+        titles: One for each image.
+        columns: Images in a row.
+        scale: Side of an image in inches.
+        cmap: Colour map.
+        limits: Values at the ends of the map. Default: each image's own extremes.
+
+    Raises:
+        ValueError: `images` is not (N, H, W), or the numbers of images and titles differ.
+    """
+    images = as_array(images)
+    if images.ndim != 3:
+        raise ValueError(f"images have shape {images.shape}; (N, H, W) is wanted.")
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"{len(images)} images have {len(titles)} titles.")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height = scale * images.shape[1] / images.shape[2] + (0.25 if titles is not None else 0.05)
+    _, axes = plt.subplots(
+        rows, columns, figsize=(scale * columns, height * rows), squeeze=False, layout="compressed"
+    )
+    low, high = limits or (None, None)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, image in enumerate(images):
+        axes.flat[i].imshow(image, cmap=cmap, vmin=low, vmax=high)
+        if titles is not None:
+            axes.flat[i].set_title(titles[i], fontsize=8, pad=3)
+
+
+def symmetric(values: np.ndarray) -> tuple[float, float]:
+    """Limits that put 0 in the middle of a diverging map."""
+    largest = float(np.abs(values).max()) or 1.0
+    return -largest, largest
+
+
+def show_activations(maps: Tensor | np.ndarray, titles: Sequence[str] | None = None, **kw) -> None:
+    """Draw feature maps (C, H, W), diverging around 0, on one scale; options as `show_images`."""
+    maps = as_array(maps)
+    show_images(maps, titles, cmap=ACTIVATION_MAP, limits=symmetric(maps), **kw)
+
+
+def show_kernels(kernels: Tensor | np.ndarray, titles: Sequence[str] | None = None, **kw) -> None:
+    """Draw kernels (N, k_h, k_w), diverging around 0, on one scale; options as `show_images`."""
+    kernels = as_array(kernels)
+    show_images(kernels, titles, cmap=WEIGHT_MAP, limits=symmetric(kernels), **kw)
+
+
+def draw_grid(
+    ax: Axes,
+    values: Tensor | np.ndarray | Sequence,
+    title: str = "",
+    *,
+    highlight: Sequence[tuple[int, int]] = (),
+    faint: Sequence[tuple[int, int]] = (),
+    cmap: str | None = None,
+    fmt: str = "{:g}",
+) -> None:
+    """Draw a matrix as a grid of cells with its numbers.
+
+    Args:
+        ax: Where to draw; its scale is one unit a cell.
+        values: Shape (rows, columns).
+        title: Written above.
+        highlight: Cells (row, column) to mark.
+        faint: Cells to draw grey and dashed, for padding.
+        cmap: Colours the cells around 0; without it they are white.
+        fmt: How a number is written.
+
+    Raises:
+        ValueError: `values` is not a matrix.
+    """
+    values = as_array(values)
+    if values.ndim != 2:
+        raise ValueError(f"values have shape {values.shape}; a matrix is wanted.")
+    rows, columns = values.shape
+    low, high = symmetric(values)
+    for i in range(rows):
+        for j in range(columns):
+            face = "white"
+            if cmap is not None:
+                face = plt.get_cmap(cmap)((values[i, j] - low) / (high - low) * 0.6 + 0.2)
+            if (i, j) in highlight:
+                face = HIGHLIGHT
+            dashed = (i, j) in faint
+            ax.add_patch(
+                Rectangle(
+                    (j, i), 1, 1, facecolor=face, edgecolor=MUTED,
+                    linestyle="--" if dashed else "-", linewidth=0.6 if dashed else 1.0,
+                )
+            )  # fmt: skip
+            ax.text(
+                j + 0.5, i + 0.5, fmt.format(values[i, j]), ha="center", va="center",
+                color=MUTED if dashed else INK, fontsize=9,
+            )  # fmt: skip
+    ax.set(xlim=(-0.1, columns + 0.1), ylim=(rows + 0.1, -0.1), aspect="equal")
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title)
+
+
+def show_grids(
+    grids: Mapping[str, Tensor | np.ndarray | Sequence],
+    symbols: Sequence[str] = (),
+    *,
+    highlight: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+    faint: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+    cmap: str | None = None,
+    fmt: str = "{:g}",
+    cell: float = 0.42,
+) -> None:
+    """Draw matrices side by side, as in X ∗ K = Y.
+
+    Args:
+        grids: Title → matrix, from left to right.
+        symbols: What to write between neighbours, such as ("∗", "=").
+        highlight, faint: Title → cells to mark, or to draw as padding.
+        cmap, fmt: As in `draw_grid`.
+        cell: Side of a cell in inches.
+    """
+    arrays = {title: as_array(values) for title, values in grids.items()}
+    widths = [array.shape[1] + 0.6 for array in arrays.values()]
+    tallest = max(array.shape[0] for array in arrays.values())
+    between = 1.0
+    total = sum(widths) + between * (len(arrays) - 1)
+    fig = plt.figure(figsize=(total * cell, tallest * cell + 0.35))
+    ratios = [w for width in widths for w in (width, between)][:-1]
+    axes = fig.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+    fig.subplots_adjust(left=0, right=1, top=1 - 0.35 / fig.get_figheight(), bottom=0, wspace=0)
+    for ax, (title, array) in zip(axes[::2], arrays.items(), strict=True):
+        draw_grid(
+            ax, array, title, cmap=cmap, fmt=fmt,
+            highlight=(highlight or {}).get(title, ()), faint=(faint or {}).get(title, ()),
+        )  # fmt: skip
+    for k, ax in enumerate(axes[1::2]):
+        ax.set_axis_off()
+        if k < len(symbols):
+            ax.text(0.5, 0.5, symbols[k], ha="center", va="center", fontsize=14)
+
+
+def plot_curves(
+    curves: Mapping[str, Sequence | Tensor | tuple[Sequence, Sequence]],
+    xlabel: str,
+    ylabel: str,
+    *,
+    ax: Axes | None = None,
+    markers: bool = True,
+    **axes_options,
+) -> None:
+    """Draw named curves in one plot; colour and marker both tell them apart.
+
+    Args:
+        curves: Name → y (x counts from 1), or name → (x, y).
+        xlabel, ylabel: What the axes show, with the unit.
+        ax: Where to draw. Default: a new figure.
+        markers: Mark the points.
+        axes_options: Passed to `Axes.set`, for example `xscale="log"`.
+    """
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    for k, (name, curve) in enumerate(curves.items()):
+        x, y = curve if isinstance(curve, tuple) else (range(1, len(curve) + 1), curve)
+        marker = MARKERS[k % len(MARKERS)] if markers else None
+        ax.plot(as_array(x), as_array(y), marker=marker, markersize=4, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, **axes_options)
+    if len(curves) > 1:
+        ax.legend()
+
+
+def plot_history(*histories: "History", names: Sequence[str] | None = None) -> None:
+    """Draw loss and accuracy over the epochs of one run, or of several in the same plots.
+
+    Args:
+        histories: What `Trainer.fit` returned.
+        names: What to call the runs. Default: the models' class names.
+
+    Raises:
+        ValueError: the numbers of histories and names differ.
+    """
+    if names is not None and len(names) != len(histories):
+        raise ValueError(f"{len(histories)} histories have {len(names)} names.")
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    for k, history in enumerate(histories):
+        epochs = np.arange(1, len(history) + 1)
+        name = history.model if names is None else names[k]
+        prefix = f"{name}, " if len(histories) > 1 or names is not None else ""
+        style = {"color": SERIES[k % len(SERIES)], "markersize": 4}
+        marker = MARKERS[k % len(MARKERS)]
+        for ax, train, val in (
+            (left, history.train_loss, history.val_loss),
+            (right, history.train_acc, history.val_acc),
+        ):
+            ax.plot(epochs, train, "--", label=f"{prefix}training", **style)
+            ax.plot(epochs, val, marker=marker, label=f"{prefix}validation", **style)
+    left.set(xlabel="epoch", ylabel="loss (nats)")
+    right.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
+    left.legend(fontsize=8)
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def draw_box(
+    ax: Axes,
+    xy: tuple[float, float],
+    width: float,
+    height: float,
+    text: str,
+    *,
+    face: str = "white",
+    fontsize: float = 9,
+) -> None:
+    """Draw a rounded box with text, its lower left corner at `xy`; for block diagrams."""
+    ax.add_patch(
+        FancyBboxPatch(
+            xy, width, height, boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=face, edgecolor=INK, linewidth=1,
+        )
+    )  # fmt: skip
+    x, y = xy[0] + width / 2, xy[1] + height / 2
+    ax.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=INK)
+
+
+def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow from `start` to `end`; for block diagrams."""
+    ax.add_patch(
+        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, color=INK, shrinkA=0,
+                        shrinkB=0)
+    )  # fmt: skip
+
+
+def new_canvas(width: float, height: float) -> Axes:
+    """An empty drawing area for a diagram, one unit an inch, its origin at the lower left."""
+    fig = plt.figure(figsize=(width, height))
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+use_book_style()

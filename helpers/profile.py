@@ -1,0 +1,65 @@
+"""How much a training cell does: the setting of the syllabus, or a documented part of it.
+
+A page always states the full setting. The profile, and nothing else, shrinks it, here.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A budget for training cells. `None` means: no limit.
+
+    Attributes:
+        name: What BOOK_PROFILE calls it.
+        data: The data set: complete Fashion-MNIST, or the digits that scikit-learn carries.
+        num_train: Largest number of training images, taken evenly from all classes.
+        num_val: Largest number of images to validate on, taken likewise.
+        max_epochs: Largest number of passes over the training images.
+        max_side: Largest height and width of an image, in pixels.
+    """
+
+    name: str
+    data: Literal["fashion-mnist", "digits"]
+    num_train: int | None = None
+    num_val: int | None = None
+    max_epochs: int | None = None
+    max_side: int | None = None
+
+    def epochs(self, wanted: int) -> int:
+        """Number of epochs that this profile runs where the page asks for `wanted`."""
+        return wanted if self.max_epochs is None else min(wanted, self.max_epochs)
+
+    def size(self, wanted: tuple[int, int]) -> tuple[int, int]:
+        """Image size (height, width) that this profile uses where the page asks for `wanted`."""
+        if self.max_side is None:
+            return wanted
+        return min(wanted[0], self.max_side), min(wanted[1], self.max_side)
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=64),
+        Profile("quick", "fashion-mnist", num_train=12_000, num_val=2_000, max_epochs=10),
+        Profile("full", "fashion-mnist"),
+    )
+}
+
+
+def current_profile() -> Profile:
+    """The profile that BOOK_PROFILE names; without it `full` on a CUDA device, else `quick`.
+
+    Raises:
+        ValueError: BOOK_PROFILE names no profile.
+    """
+    name = os.environ.get("BOOK_PROFILE", "").strip()
+    if not name:
+        name = "full" if torch.cuda.is_available() else "quick"
+    if name not in PROFILES:
+        raise ValueError(f"BOOK_PROFILE={name!r} is unknown: set it to {', '.join(PROFILES)}.")
+    return PROFILES[name]

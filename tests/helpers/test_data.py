@@ -1,0 +1,195 @@
+"""Data: digits in profile `check`, and small files in Fashion-MNIST's format for the rest."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+import helpers.data as module
+from helpers import FashionMNIST
+from helpers.data import BatchLoader, ImageSet, Source, read_digits, split, to_float
+
+COUNTS = {"train": 600, "t10k": 120}
+
+
+@pytest.fixture
+def fashion(monkeypatch, tmp_path):
+    """A folder with four small files in the format of Fashion-MNIST, and profile `full`."""
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    resources = []
+    for part, count in COUNTS.items():
+        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            path = raw / f"{part}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(header + array.tobytes(), mtime=0))
+            resources.append((path.name, hashlib.md5(path.read_bytes()).hexdigest()))
+    monkeypatch.setattr(Source, "resources", resources)
+    monkeypatch.setenv("BOOK_PROFILE", "full")
+    monkeypatch.setenv("BOOK_DATA", str(tmp_path / "data"))
+    return raw
+
+
+def test_the_digits_have_their_published_numbers():
+    train, test = read_digits()
+    assert (len(train), len(test)) == (1437, 360)
+    assert train.images.shape == (1437, 1, 8, 8) and train.images.dtype == torch.uint8
+    assert int(train.images.max()) == 255 and int(train.images.min()) == 0
+    assert test.labels.bincount().tolist() == [36] * 10
+
+
+def test_a_batch_has_the_shape_type_and_range_that_a_network_expects():
+    data = FashionMNIST(batch_size=100, resize=(20, 24))
+    X, y = next(iter(data.get_dataloader(train=True)))
+    assert X.shape == (100, 1, 20, 24) and X.dtype == torch.float32
+    assert float(X.min()) >= 0 and 0.9 < float(X.max()) <= 1
+    assert y.shape == (100,) and y.dtype == torch.int64
+
+
+def test_every_epoch_is_a_new_permutation_of_all_images():
+    data = ImageSet(
+        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1).expand(50, 1, 2, 2),
+        torch.arange(50),
+    )
+    loader = BatchLoader(data, 16, (2, 2), seed=0)
+    epochs = [torch.cat([y for _, y in loader]) for _ in range(3)]
+    for order in epochs:
+        assert order.sort().values.tolist() == list(range(50))
+        assert order.tolist() != list(range(50))
+    assert epochs[0].tolist() != epochs[1].tolist() != epochs[2].tolist()
+
+
+def test_images_stay_with_their_labels():
+    data = ImageSet(
+        torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1).expand(50, 1, 2, 2),
+        torch.arange(50),
+    )
+    for X, y in BatchLoader(data, 16, (2, 2), seed=1):
+        torch.testing.assert_close(X[:, 0, 0, 0] * 255, y.float())
+
+
+def test_the_order_depends_on_the_seed_alone():
+    def order(seed):
+        return torch.cat([y for _, y in FashionMNIST(seed=seed).get_dataloader(train=True)])
+
+    assert torch.equal(order(0), order(0))
+    assert not torch.equal(order(0), order(1))
+
+
+def test_validation_batches_come_in_order_and_are_all_there():
+    data = FashionMNIST(batch_size=100)
+    loader = data.get_dataloader(train=False)
+    batches = [y for _, y in loader]
+    assert len(batches) == len(loader) == 4
+    assert torch.equal(torch.cat(batches), data.val.labels)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (5, 7), (96, 64)])
+def test_resizing_equals_torchvision(size):
+    images = read_digits()[0].images[:7]
+    oracle = v2.functional.resize(images.float() / 255, list(size), antialias=True)
+    torch.testing.assert_close(to_float(images, size), oracle)
+
+
+def test_files_are_read_as_torchvision_reads_them(fashion):
+    data = FashionMNIST()
+    root = fashion.parent.parent
+    for ours, train in ((data.train, True), (data.val, False)):
+        theirs = Source(root=root, train=train, download=True)
+        assert torch.equal(ours.images[:, 0].cpu(), theirs.data)
+        assert torch.equal(ours.labels.cpu(), theirs.targets)
+    assert data.source == "Fashion-MNIST" and data.num_classes == 10
+    assert data.describe() == "Fashion-MNIST, 600 + 120 images of 28×28"
+
+
+def test_quick_takes_the_same_even_part_every_time(fashion, monkeypatch):
+    small = module.Profile("quick", "fashion-mnist", num_train=100, num_val=50)
+    monkeypatch.setattr(module, "current_profile", lambda: small)
+    one, two = FashionMNIST(), FashionMNIST()
+    assert one.train.labels.bincount().tolist() == [10] * 10
+    assert one.val.labels.bincount().tolist() == [5] * 10
+    assert torch.equal(one.train.images, two.train.images)
+
+
+def test_held_out_images_are_not_trained_on(fashion):
+    data = FashionMNIST(validation="train")
+    assert (len(data.train), len(data.val)) == (500, 100)
+    seen = {image.numpy().tobytes() for image in data.train.images.cpu()}
+    assert not any(image.numpy().tobytes() in seen for image in data.val.images.cpu())
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
+def test_a_damaged_file_is_named_with_the_cure(fashion, damage):
+    path = fashion / "train-images-idx3-ubyte.gz"
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncated": content[:-1000],
+            "changed": content[:100] + bytes([content[100] ^ 1]) + content[101:],
+            "empty": b"",
+        }[damage]
+    )
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz is damaged.*Delete it"):
+        FashionMNIST()
+
+
+def test_without_data_and_network_the_digits_are_announced(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("BOOK_PROFILE", "full")
+    data = FashionMNIST()
+    assert data.source == "handwritten digits"
+    notice = capsys.readouterr().out
+    assert "Notice" in notice and str(tmp_path / "no-data") in notice and "1,797" in notice
+    raw = tmp_path / "no-data" / "FashionMNIST" / "raw"
+    assert list(raw.iterdir()) == []  # nothing half-downloaded stays behind
+
+
+def test_profile_check_says_nothing_and_touches_no_folder(capsys, tmp_path):
+    FashionMNIST()
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "no-data").exists()
+
+
+@pytest.mark.parametrize("resize", [28, (28,), (0, 28), (28, 28, 1), [28, 28]])
+def test_a_wrong_image_size_is_named(resize):
+    with pytest.raises(ValueError, match="is no image size: give"):
+        FashionMNIST(resize=resize)
+
+
+def test_other_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match="batch_size=0"):
+        FashionMNIST(batch_size=0)
+    with pytest.raises(ValueError, match="validation='val'"):
+        FashionMNIST(validation="val")
+
+
+def test_labels_have_names_and_other_labels_are_refused():
+    data = FashionMNIST()
+    assert data.text_labels([3, 0]) == ["3", "0"]
+    for label in (10, -1):
+        with pytest.raises(ValueError, match=f"label {label} is out of range.*0 to 9"):
+            data.text_labels([label])
+
+
+def test_a_split_is_even_disjoint_and_complete():
+    train, test = read_digits()
+    taken, rest = split(test, 100)
+    assert taken.labels.bincount().tolist() == [10] * 10
+    assert len(taken) + len(rest) == len(test)
+    with pytest.raises(ValueError, match="cannot take 361 of 360"):
+        split(test, 361)
+
+
+def test_visualize_draws_the_asked_images():
+    import matplotlib.pyplot as plt
+
+    data = FashionMNIST(batch_size=32)
+    data.visualize(next(iter(data.get_dataloader(train=False))), nrows=2, ncols=4)
+    titles = [ax.get_title() for ax in plt.gcf().axes]
+    assert titles == data.text_labels(data.val.labels[:8])
+    plt.close("all")

@@ -1,0 +1,79 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from helpers import plotting
+from helpers.training import History
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_images_are_grey_and_in_order():
+    images = torch.rand(5, 4, 6)
+    plotting.show_images(images, list("abcde"), columns=3)
+    drawn = [ax for ax in plt.gcf().axes if ax.images]
+    assert [ax.get_title() for ax in drawn] == list("abcde")
+    for ax, image in zip(drawn, images, strict=True):
+        np.testing.assert_allclose(ax.images[0].get_array(), image)
+        assert ax.images[0].get_cmap().name == "gray"
+
+
+@pytest.mark.parametrize(
+    ("draw", "cmap"),
+    [
+        (plotting.show_activations, plotting.ACTIVATION_MAP),
+        (plotting.show_kernels, plotting.WEIGHT_MAP),
+    ],
+)
+def test_signed_maps_share_one_scale_around_zero(draw, cmap):
+    draw(torch.tensor([[[1.0, -3.0]], [[0.5, 0.0]]]))
+    for ax in plt.gcf().axes:
+        assert ax.images[0].get_clim() == (-3, 3)
+        assert ax.images[0].get_cmap().name == cmap
+
+
+def test_wrong_images_are_named():
+    with pytest.raises(ValueError, match=r"\(4, 6\); \(N, H, W\)"):
+        plotting.show_images(torch.rand(4, 6))
+    with pytest.raises(ValueError, match="5 images have 2 titles"):
+        plotting.show_images(torch.rand(5, 4, 6), ["a", "b"])
+    with pytest.raises(ValueError, match="a matrix is wanted"):
+        plotting.show_grids({"X": torch.rand(2, 2, 2)})
+
+
+def test_a_grid_shows_its_numbers_and_its_marks():
+    X = torch.arange(6.0).reshape(2, 3)
+    plotting.show_grids({"X": X, "Y": X[:, :1]}, ("=",), highlight={"X": [(0, 1)]})
+    ax = plt.gcf().axes[0]
+    assert [text.get_text() for text in ax.texts] == ["0", "1", "2", "3", "4", "5"]
+    marked = [p.get_xy() for p in ax.patches if p.get_facecolor()[:3] != (1, 1, 1)]
+    assert marked == [(1, 0)]  # row 0, column 1
+
+
+def test_curves_keep_names_and_values():
+    plotting.plot_curves({"a": [3, 1], "b": ([0, 5], [2, 4])}, "step", "loss", yscale="log")
+    ax = plt.gca()
+    assert [line.get_label() for line in ax.lines] == ["a", "b"]
+    assert ax.lines[0].get_xydata().tolist() == [[1, 3], [2, 1]]
+    assert ax.lines[1].get_xydata().tolist() == [[0, 2], [5, 4]]
+    assert ax.get_yscale() == "log" and ax.get_xlabel() == "step"
+
+
+def test_histories_are_told_apart():
+    runs = [
+        History("LeNet", "", 10, [2, 1], [0.1, 0.5], [2, 1.5], [0.2, 0.4], [1, 1]),
+        History("LeNet", "", 10, [2, 1], [0.1, 0.5], [2, 1.5], [0.2, 0.3], [1, 1]),
+    ]
+    plotting.plot_history(*runs, names=["sigmoid", "ReLU"])
+    left, right = plt.gcf().axes
+    assert {line.get_label() for line in right.lines} == {
+        "sigmoid, training", "sigmoid, validation", "ReLU, training", "ReLU, validation",
+    }  # fmt: skip
+    assert right.lines[3].get_ydata().tolist() == [0.2, 0.3]
+    with pytest.raises(ValueError, match="2 histories have 1 names"):
+        plotting.plot_history(*runs, names=["sigmoid"])

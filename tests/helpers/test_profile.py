@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from helpers import current_profile
+
+
+def test_book_profile_chooses(monkeypatch):
+    for name in ("check", "quick", "full"):
+        monkeypatch.setenv("BOOK_PROFILE", name)
+        assert current_profile().name == name
+
+
+def test_without_book_profile_the_device_decides(monkeypatch):
+    monkeypatch.delenv("BOOK_PROFILE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert current_profile().name == "quick"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert current_profile().name == "full"
+
+
+def test_an_unknown_profile_is_named_with_the_known_ones(monkeypatch):
+    monkeypatch.setenv("BOOK_PROFILE", "fast")
+    with pytest.raises(ValueError, match="'fast' is unknown: set it to check, quick, full"):
+        current_profile()
+
+
+def test_full_shrinks_nothing(monkeypatch):
+    monkeypatch.setenv("BOOK_PROFILE", "full")
+    profile = current_profile()
+    assert profile.epochs(90) == 90
+    assert profile.size((224, 200)) == (224, 200)
+    assert profile.num_train is None and profile.num_val is None
+
+
+def test_a_profile_shrinks_and_never_enlarges():
+    profile = current_profile()
+    assert profile.epochs(1000) == profile.max_epochs and profile.epochs(1) == 1
+    assert profile.size((224, 28)) == (profile.max_side, 28)

@@ -1,0 +1,134 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from helpers import summary
+
+
+class Branches(nn.Module):
+    """Two branches that are concatenated, then a shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(2, 3, 1)
+        self.b = nn.Conv2d(2, 3, 5, padding=2)
+        self.c = nn.Conv2d(6, 6, 3, padding=1)
+
+    def forward(self, X):
+        X = torch.cat([self.a(X), F.relu(self.b(X))], dim=1)
+        return X + self.c(X)
+
+
+def lenet():
+    return nn.Sequential(
+        nn.LazyConv2d(6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2), nn.LazyConv2d(16, 5),
+        nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(), nn.LazyLinear(120), nn.Sigmoid(),
+        nn.LazyLinear(84), nn.Sigmoid(), nn.LazyLinear(10),
+    )  # fmt: skip
+
+
+def test_lenet_by_hand():
+    table = summary(lenet(), (1, 28, 28))
+    assert table.params == 61_706
+    assert table.macs == 6 * 28 * 28 * 25 + 16 * 10 * 10 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10
+    assert table.memory == 4 * (2 * 6 * 784 + 6 * 196 + 2 * 1600 + 2 * 400 + 2 * 120 + 2 * 84 + 10)
+    assert [row.output for row in table.rows][:4] == [
+        (6, 28, 28), (6, 28, 28), (6, 14, 14), (16, 10, 10),
+    ]  # fmt: skip
+    fields = [row.field for row in table.rows]
+    assert fields[:6] == [(5, 5), (5, 5), (6, 6), (14, 14), (14, 14), (16, 16)]
+    assert fields[-1] == (28, 28)
+
+
+def measured_field(net, shape):
+    """Extent of the input pixels that one middle output depends on, by the gradient."""
+    X = torch.zeros(1, *shape, requires_grad=True)
+    for p in net.parameters():
+        nn.init.constant_(p, 0.1)
+    Y = net(X)
+    Y[0, 0, Y.shape[2] // 2, Y.shape[3] // 2].backward()
+    rows, columns = X.grad[0].abs().sum(0).nonzero(as_tuple=True)
+    return int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 5, stride=2), nn.Conv2d(4, 1, 3)),
+        nn.Sequential(nn.Conv2d(2, 3, (3, 5), stride=(2, 1), dilation=(1, 2)), nn.Conv2d(3, 1, 3)),
+        nn.Sequential(nn.AvgPool2d(3, stride=2), nn.Conv2d(2, 1, 3), nn.AvgPool2d(2)),
+        Branches(),
+    ],
+    ids=["strides", "dilation", "pooling", "branches"],
+)
+def test_receptive_fields_equal_what_the_gradient_reaches(net):
+    table = summary(net, (2, 48, 48))
+    assert table.rows[-1].field == measured_field(net, (2, 48, 48))
+
+
+def test_branches_count_each_their_own():
+    table = summary(Branches(), (2, 10, 12))
+    macs = {row.name: row.macs for row in table.rows}
+    assert macs == {"a": 3 * 2 * 120, "b": 3 * 2 * 25 * 120, "c": 6 * 6 * 9 * 120}
+
+
+def test_max_pooling_and_global_pooling():
+    net = nn.Sequential(nn.MaxPool2d(3, stride=2), nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1))
+    assert [row.field for row in summary(net, (1, 31, 30)).rows] == [(3, 3), (7, 7), (31, 30)]
+
+
+def test_the_network_is_left_as_it_was():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten())
+    net.train()
+    calls = []
+    net[0].register_forward_hook(lambda *_: calls.append(1))
+    before = copy.deepcopy(net.state_dict())
+    state = torch.get_rng_state()
+    summary(net, (1, 8, 8))
+    assert net.training and all(m.training for m in net.modules())
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    assert calls == [] and len(net[0]._forward_hooks) == 1
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_lazy_layers_stay_lazy():
+    net = lenet()
+    assert summary(net, (1, 28, 28)).params == 61_706
+    assert isinstance(net[0], nn.LazyConv2d) and isinstance(net[-1], nn.LazyLinear)
+
+
+def test_batch_normalisation_works_for_a_batch_of_one():
+    net = nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d(), nn.LazyLinear(3))
+    assert [row.params for row in summary(net, (1, 4, 4)).rows] == [0, 32, 51]
+
+
+def test_grouped_convolution():
+    table = summary(nn.Conv2d(8, 8, 3, groups=4, bias=False), (8, 10, 10))
+    assert table.params == 8 * 2 * 9 and table.macs == 8 * 2 * 9 * 64
+
+
+@pytest.mark.parametrize("shape", [(), (0, 28), (1, -3, 4), (1.5, 2)])
+def test_a_wrong_shape_is_named(shape):
+    with pytest.raises(ValueError, match="is no shape of one example"):
+        summary(nn.Flatten(), shape)
+
+
+def test_an_input_that_does_not_fit_is_named():
+    with pytest.raises(ValueError, match=r"Sequential cannot take an input of shape \(1, 4, 4\)"):
+        summary(nn.Sequential(nn.Conv2d(1, 1, 5)), (1, 4, 4))
+
+
+def test_a_trained_model_can_be_tabulated():
+    model = lenet()
+    model.trainer = iter(())  # a thing that cannot be copied
+    assert summary(model, (1, 28, 28)).params == 61_706
+
+
+def test_text_and_html_hold_the_same_numbers():
+    table = summary(lenet(), (1, 28, 28))
+    for text in (str(table), table._repr_html_()):
+        assert "61,706" in text and "416,520" in text and "6×28×28" in text and "16×16" in text
+    assert str(table).splitlines()[-1].startswith("total")

@@ -1,0 +1,195 @@
+import copy
+
+import pytest
+import torch
+from d2l import torch as d2l
+from torch import nn
+from torch.nn import functional as F
+
+from helpers import FashionMNIST, Trainer, evaluate, predict, training
+from helpers.data import ImageSet
+
+
+class Linear(d2l.Classifier):
+    """A softmax regression, small enough to follow by hand."""
+
+    def __init__(self, outputs=10, lr=0.5):
+        super().__init__()
+        self.lr = lr
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(outputs))
+
+
+class Normalised(d2l.Classifier):
+    def __init__(self, lr=0.1):
+        super().__init__()
+        self.lr = lr
+        self.net = nn.Sequential(
+            nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10)
+        )
+
+
+def fit(model, epochs=2, data=None, **options):
+    trainer = Trainer(max_epochs=epochs, plot=False, **options)
+    return trainer, trainer.fit(model, data or FashionMNIST(batch_size=128))
+
+
+def test_the_loop_equals_plain_pytorch():
+    torch.manual_seed(0)
+    model = Linear()
+    data = FashionMNIST(batch_size=128)
+    model(next(iter(data.get_dataloader(train=True)))[0])
+    twin = copy.deepcopy(model.net)
+    _, history = fit(model, data=FashionMNIST(batch_size=128))
+    optim = torch.optim.SGD(twin.parameters(), lr=0.5)
+    loader = FashionMNIST(batch_size=128).get_dataloader(train=True)
+    for epoch in range(2):
+        total, correct = 0.0, 0
+        for X, y in loader:
+            y_hat = twin(X)
+            loss = F.cross_entropy(y_hat, y)
+            optim.zero_grad()
+            loss.backward()
+            optim.step()
+            total += float(loss.detach()) * len(y)
+            correct += int((y_hat.argmax(1) == y).sum())
+        assert history.train_loss[epoch] == pytest.approx(total / 1437, rel=1e-5)
+        assert history.train_acc[epoch] == pytest.approx(correct / 1437, rel=1e-5)
+    for ours, plain in zip(model.net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain)
+
+
+def test_accuracy_weighs_every_image_alike(monkeypatch):
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 7)
+    data = FashionMNIST()
+    model = Linear()
+    y_hat = predict(model, data)
+    loss, acc = evaluate(model, data)
+    assert y_hat.shape == (360, 10)
+    assert acc == pytest.approx(float((y_hat.argmax(1) == data.val.labels).float().mean()))
+    assert loss == pytest.approx(float(F.cross_entropy(y_hat, data.val.labels)))
+
+
+def test_predict_uses_evaluation_mode_and_restores_the_mode():
+    data = FashionMNIST()
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Dropout(0.5), nn.Linear(784, 10))
+    model.train()
+    before = model[1].running_mean.clone()
+    assert torch.equal(predict(model, data), predict(model, data))
+    assert model.training and torch.equal(model[1].running_mean, before)
+
+
+def test_training_uses_training_mode():
+    model = Normalised()
+    fit(model, epochs=1)
+    assert int(model.net[1].num_batches_tracked) == 12  # 1,437 images in batches of 128
+    assert not model.training  # left ready to predict
+
+
+def test_history_has_an_entry_for_every_epoch_and_says_what_was_used():
+    _, history = fit(Linear(), epochs=3)
+    for values in (history.train_loss, history.train_acc, history.val_loss, history.val_acc):
+        assert len(values) == len(history) == 3
+    text = str(history)
+    for word in ("Linear", "handwritten digits", "1,437 + 360", "28×28", "128", "3 epochs", "CPU"):
+        assert word in text
+    assert history.images_per_second == pytest.approx(3 * 1437 / sum(history.seconds))
+
+
+def test_it_learns_and_the_untrained_model_has_not():
+    torch.manual_seed(0)
+    model = Linear()
+    _, history = fit(model, epochs=10)
+    assert 0.85 < history.val_acc[-1] < 0.99
+    assert history.train_loss[-1] < history.train_loss[0] / 2
+    assert evaluate(Linear(), FashionMNIST())[1] < 0.4
+
+
+def test_the_profile_lowers_the_epochs():
+    assert Trainer(max_epochs=1000).max_epochs == 10
+    with pytest.raises(ValueError, match="max_epochs=0"):
+        Trainer(max_epochs=0)
+
+
+def test_clipping_bounds_the_step():
+    torch.manual_seed(0)
+    model = Linear(lr=1.0)
+    data = FashionMNIST(batch_size=1437)
+    model(next(iter(data.get_dataloader(train=True)))[0])
+    before = [p.clone() for p in model.parameters()]
+    fit(model, epochs=1, data=data, gradient_clip_val=0.01)
+    step = sum(float(((a - b) ** 2).sum()) for a, b in zip(before, model.parameters(), strict=True))
+    assert step**0.5 == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_diverging_run_stops_and_says_where():
+    class Explodes(Linear):
+        steps = 0
+
+        def loss(self, y_hat, y, averaged=True):
+            if torch.is_grad_enabled():
+                self.steps += 1
+            return super().loss(y_hat, y) * (float("nan") if self.steps == 15 else 1)
+
+    trainer = Trainer(max_epochs=5, plot=False)
+    with pytest.raises(FloatingPointError, match="nan in epoch 2, batch 3 of 12.*below 0.5"):
+        trainer.fit(Explodes(), FashionMNIST(batch_size=128))
+    assert len(trainer.history) == 1
+
+
+def test_an_interrupt_keeps_model_and_history(capsys):
+    class Interrupted(Linear):
+        steps = 0
+
+        def loss(self, y_hat, y, averaged=True):
+            self.steps += 1
+            if self.steps == 30:
+                raise KeyboardInterrupt
+            return super().loss(y_hat, y)
+
+    model = Interrupted()
+    trainer, history = fit(model, epochs=5)
+    assert history.interrupted and len(history) == 2 and trainer.history is history
+    assert "interrupted" in capsys.readouterr().out
+    assert evaluate(model, FashionMNIST())[1] > 0.3
+
+
+def test_an_interrupt_in_the_first_epoch_is_told(capsys):
+    class Interrupted(Linear):
+        def loss(self, y_hat, y, averaged=True):
+            raise KeyboardInterrupt
+
+    _, history = fit(Interrupted())
+    assert len(history) == 0 and "before the end of the first epoch" in capsys.readouterr().out
+
+
+def test_too_few_outputs_for_the_labels_are_refused():
+    with pytest.raises(ValueError, match="labels run from 0 to 9, but Linear has 5 outputs"):
+        fit(Linear(outputs=5))
+
+
+def test_a_negative_label_is_refused():
+    data = FashionMNIST()
+    data.train = ImageSet(data.train.images, data.train.labels - 1)
+    with pytest.raises(ValueError, match="labels run from -1 to 9"):
+        fit(Linear(), data=data)
+
+
+def test_images_of_the_wrong_shape_are_refused_with_the_cure():
+    model = Linear()
+    model(torch.zeros(1, 1, 28, 28))
+    with pytest.raises(
+        ValueError, match=r"Linear cannot take images of shape \(1, 20, 20\).*resize"
+    ):
+        fit(model, data=FashionMNIST(resize=(20, 20)))
+
+
+def test_one_figure_at_the_end():
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    Trainer(max_epochs=2).fit(Linear(), FashionMNIST())
+    assert len(plt.get_fignums()) == 1
+    left, right = plt.gcf().axes
+    assert left.get_ylabel() == "loss (nats)" and right.get_ylabel() == "accuracy"
+    assert all(len(line.get_xdata()) == 2 for line in left.lines + right.lines)
+    plt.close("all")

@@ -1,0 +1,1 @@
+"""Notebook regression: the recordings are executed again and compared."""

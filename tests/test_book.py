@@ -1,0 +1,283 @@
+"""The rules of the book, page by page: what CONTRIBUTING.md asks, held by tests."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from nbformat import NotebookNode
+
+from tests.lift import ROOT
+
+SOURCES = sorted((ROOT / "chapters").rglob("*.md"))
+PAGES = [p for p in SOURCES if "{code-cell}" in p.read_text(encoding="utf-8")]
+SECTIONS = [p for p in PAGES if re.match(r"\d-\d-", p.stem)]
+PREFIXES = ("ch-", "sec-", "eq-", "fig-", "tab-", "ex-", "sol-")
+FORBIDDEN_TAGS = {"nbval-skip", "skip-execution"}
+SET_UP = """\
+# Makes the book's helpers importable wherever this notebook runs; hidden on the site.
+import sys
+
+sys.path.append("../..")
+import helpers  # noqa: F401"""
+
+of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+of_every_section = pytest.mark.parametrize("page", SECTIONS, ids=lambda p: p.stem)
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def code_cells(page: Path) -> list[NotebookNode]:
+    return [cell for cell in jupytext.read(page).cells if cell.cell_type == "code"]
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", []))
+
+
+def prose(page: Path) -> str:
+    """The page without front matter and code."""
+    body = re.sub(r"\A---\n.*?\n---\n", "", text(page), flags=re.S)
+    return re.sub(r"^```\{code-cell\}.*?^```$", "", body, flags=re.S | re.M)
+
+
+def checks(source: str) -> int:
+    """Number of statements that raise when something is wrong: asserts and calls of assert_…."""
+    count = 0
+    for node in ast.walk(ast.parse(source)):
+        called = node.func if isinstance(node, ast.Call) else None
+        name = getattr(called, "attr", getattr(called, "id", ""))
+        count += isinstance(node, ast.Assert) or name.startswith("assert_")
+    return count
+
+
+def test_there_are_pages():
+    assert len(SECTIONS) >= 6
+
+
+def test_every_page_is_in_the_table_of_contents():
+    def files(node):
+        if isinstance(node, dict):
+            yield from (node[k] for k in ("file", "root") if k in node)
+            for value in node.values():
+                yield from files(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from files(item)
+
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = sorted(name for name in files(toc) if name.startswith("chapters/"))
+    assert listed == sorted(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)
+
+
+@pytest.mark.parametrize("page", SOURCES, ids=lambda p: p.stem)
+def test_a_file_name_has_no_dot_before_its_ending(page):
+    assert "." not in page.stem
+
+
+@of_every_page
+def test_page_and_recording_are_in_step(page):
+    recording = page.with_suffix(".ipynb")
+    assert recording.is_file(), f"make record PAGE={page.stem}"
+    source = jupytext.read(page).cells
+    recorded = nbformat.read(recording, as_version=4).cells
+    assert len(source) == len(recorded), f"make record PAGE={page.stem}"
+    for number, (ours, theirs) in enumerate(zip(source, recorded, strict=True)):
+        where = f"cell {number}; make record PAGE={page.stem}"
+        assert (ours.cell_type, ours.source) == (theirs.cell_type, theirs.source), where
+        assert ours.metadata == theirs.metadata, where
+
+
+@of_every_page
+def test_a_recording_says_what_it_was_made_on(page):
+    conditions = nbformat.read(page.with_suffix(".ipynb"), as_version=4).metadata.book
+    assert set(conditions) == {"profile", "device", "python", "torch"}
+    assert conditions.profile in ("quick", "full"), "recordings are made on real data"
+
+
+@of_every_page
+def test_the_set_up_cell_comes_first(page):
+    first = code_cells(page)[0]
+    assert first.source == SET_UP and tags(first) == {"remove-cell"}
+
+
+@of_every_page
+def test_banned_syntax(page):
+    for cell in code_cells(page):
+        tree = ast.parse(cell.source)  # fails for !shell and %magic
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.Global), f"global in: {cell.source}"
+            bare = isinstance(node, ast.ExceptHandler) and node.type is None
+            assert not bare, f"bare except in: {cell.source}"
+            star = isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names)
+            assert not star, f"star import in: {cell.source}"
+        for token in tokenize.generate_tokens(io.StringIO(cell.source).readline):
+            assert token.string != ";", f"semicolon in: {token.line}"
+            comment = token.type == tokenize.COMMENT and "NBVAL" in token.string
+            assert not comment, f"tags, not comments, steer nbval: {token.line}"
+        assert not tags(cell) & FORBIDDEN_TAGS
+        long = [line for line in cell.source.splitlines() if len(line) > 88]
+        assert not long, f"lines of more than 88 characters: {long}"
+
+
+@of_every_page
+def test_labels_are_unique_and_say_what_they_name(page):
+    labels = re.findall(r"^\(([\w-]+)\)=$|^:label: ([\w-]+)$", text(page), flags=re.M)
+    labels = [a or b for a, b in labels]
+    for label in labels:
+        assert label.startswith(PREFIXES), label
+    elsewhere = "".join(text(p) for p in SOURCES if p != page)
+    for label in labels:
+        assert labels.count(label) == 1, label
+        assert not re.search(rf"^(\({label}\)=|:label: {label})$", elsewhere, flags=re.M), label
+
+
+@of_every_page
+def test_every_figure_is_named_captioned_described_and_referenced(page):
+    recorded = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells
+    body = prose(page)
+    for cell in recorded:
+        if cell.cell_type != "code":
+            continue
+        pictures = [
+            output
+            for output in cell.outputs
+            if any(mime.startswith("image/") for mime in output.get("data", {}))
+        ]
+        options = cell.metadata.get("mystnb", {})
+        if not pictures:
+            assert "figure" not in options, f"no picture in: {cell.source}"
+            continue
+        assert len(pictures) == 1, f"{len(pictures)} pictures in: {cell.source}"
+        figure, alt = options.get("figure", {}), options.get("image", {}).get("alt", "")
+        assert figure.get("name", "").startswith("fig-"), cell.source
+        assert 0 < len(figure.get("caption", "").split()) <= 30, figure
+        assert len(alt.split()) >= 5 and alt != figure["caption"], figure
+        assert f"{{numref}}`{figure['name']}`" in body, f"{figure['name']} is not referenced"
+
+
+@of_every_page
+def test_references_have_targets(page):
+    everything = "\n".join(text(p) for p in SOURCES) + text(ROOT / "index.md")
+    for role, label in re.findall(r"\{(numref|eq|ref)\}`(?:[^`<]*<)?([\w-]+)>?`", prose(page)):
+        target = rf"(\({label}\)=|:label: {label}\b|name: {label}\b)"
+        assert re.search(target, everything), f"{role} {label}"
+
+
+@of_every_page
+def test_every_page_asserts(page):
+    assert sum(checks(cell.source) for cell in code_cells(page)) >= 10
+
+
+@of_every_page
+def test_what_is_not_compared_is_followed_by_claims(page):
+    cells = code_cells(page)
+    for number, cell in enumerate(cells):
+        if "nbval-ignore-output" not in tags(cell):
+            continue
+        after = next((c for c in cells[number:] if "nbval-ignore-output" not in tags(c)), None)
+        assert after is not None and checks(after.source), f"no claims after: {cell.source}"
+
+
+def gates(page: Path) -> list[tuple[str, str, str]]:
+    """The gated directives of a page, in order: (kind, label or reference, what stands inside)."""
+    pattern = r"^```\{(exercise|solution)-start\}([^\n]*)\n(.*?)^```\n(.*?)^```\{(\w+)-end\}\n```$"
+    found = []
+    for kind, argument, options, inside, end in re.findall(pattern, text(page), flags=re.S | re.M):
+        assert kind == end, f"{kind}-start is closed by {end}-end"
+        label = re.search(r":label: ([\w-]+)", options).group(1)
+        found.append((kind, label if kind == "exercise" else argument.strip(), options + inside))
+    return found
+
+
+@of_every_section
+def test_every_exercise_is_directly_followed_by_its_checked_solution(page):
+    found = gates(page)
+    opened = len(re.findall(r"^```\{(?:exercise|solution)-start\}", text(page), flags=re.M))
+    assert len(found) == opened, "a gate is not closed"
+    assert len(found) >= 8, "four exercises at least"
+    for (kind, label, _), (answer, of, inside) in zip(found[::2], found[1::2], strict=True):
+        assert (kind, answer, of) == ("exercise", "solution", label)
+        assert ":class: dropdown" in inside
+        sources = re.findall(
+            r"^```\{code-cell\}[^\n]*\n(?:---\n.*?\n---\n)?(.*?)^```$", inside, flags=re.S | re.M
+        )
+        sources = [re.sub(r"\A(:\w+:[^\n]*\n)+", "", source) for source in sources]
+        assert sum(checks(source) for source in sources), f"no check in the solution of {label}"
+
+
+@of_every_section
+def test_parts_come_in_order(page):
+    headings = re.findall(r"^## (.+)$", prose(page), flags=re.M)
+    positions = [
+        next((i for i, heading in enumerate(headings) if heading.startswith(word)), None)
+        for word in ("Summary", "Exercises", "Sources")
+    ]
+    assert None not in positions and positions == sorted(positions), headings
+    assert positions[-1] == len(headings) - 1
+    for phrase in ("You will be able to", "Before you start"):
+        assert phrase in text(page)
+    assert len(re.findall(r"^# ", prose(page), flags=re.M)) == 1
+
+
+def numbers_of(words: str) -> set[str]:
+    """Numbers in a text, without thousands separators and zeros that end a decimal fraction."""
+    words = re.sub(r"(?<=\d)(?:,|\{,\}|\\,|_| )(?=\d{3}(?!\d))", "", words)
+    found = re.findall(r"(?<![\w.])\d+(?:\.\d+)?", words)
+    return {n.rstrip("0").rstrip(".") if "." in n else n for n in found}
+
+
+def outputs_of(page: Path) -> str:
+    """Code and outputs of a page's recording, as text."""
+    parts = []
+    for cell in nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        parts.append(cell.source)
+        for output in cell.outputs:
+            data = output.get("data", {})
+            parts += [output.get("text", ""), output.get("evalue", "")]
+            parts += [data.get("text/plain", ""), data.get("text/html", "")]
+    return "\n".join(parts)
+
+
+@of_every_section
+def test_numbers_in_the_prose_are_printed_or_asserted(page):
+    body = prose(page)
+    sources = re.search(r"^## Sources", body, flags=re.M)
+    body = body[: sources.start()] if sources else body
+    body = re.sub(r"\{[\w:]+\}`[^`]*`|\]\([^)]*\)|^\(.*\)=$|^:\w+:.*$", " ", body, flags=re.M)
+    body = re.sub(r"\b(1[89]|20)\d\d\b", " ", body)  # years
+    body = re.sub(r"(?<=[_^{])\{?\d+\}?", " ", body)  # indices and exponents
+    allowed = {str(n) for n in range(13)}
+    missing = numbers_of(body) - numbers_of(outputs_of(page)) - allowed
+    assert not missing, f"numbers that no cell prints or asserts: {sorted(missing)}"
+
+
+def test_no_file_names_a_package_index_or_a_path_of_a_machine():
+    listed = [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not {".git", ".venv", "_build", "__pycache__"} & set(path.relative_to(ROOT).parts)
+        and path.suffix in {".md", ".py", ".txt", ".yml", ".toml", ".ipynb", ".cff", ".css", ""}
+    ]
+    assert len(listed) > 30
+    pattern = re.compile(r"pypi\.org|--index-url|--extra-index|/home/\w|/root/|site-packages/")
+    allowed = {"extensions/record.py"}
+    for path in listed:
+        if path.relative_to(ROOT).as_posix() in allowed or "tests" in path.parts:
+            continue
+        found = pattern.search(path.read_text(encoding="utf-8", errors="ignore"))
+        assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+def test_the_readme_is_short():
+    assert len(text(ROOT / "README.md").splitlines()) <= 90
