@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test record lint format bench clean
+.PHONY: help book test record text lint format bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m extensions.record $(PAGE)
 	$(BIN)/python -m tests.regression.floor
 
+text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
+	$(BIN)/python -m extensions.record --text $(PAGE)
+
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +47,9 @@ lint: $(READY) ## check the style of all Python code
 format: $(READY) ## bring all Python code into style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	for page in $$(grep -l '{code-cell}' chapters/*/*.md); do \
+	    $(BIN)/jupytext --quiet --pipe '$(CURDIR)/$(BIN)/ruff format --line-length 88 -' $$page; \
+	done
 
 bench: $(READY) ## side-by-side timings on real Fashion-MNIST (BOOK_DATA)
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
     python -m extensions.record                         every page that has code
     python -m extensions.record chapters/…/7-5-pooling  these pages
+    python -m extensions.record --text …                take over changed prose and metadata only
 
 The profile comes from BOOK_PROFILE; without it pages are recorded at `full`.
 """
@@ -98,6 +99,7 @@ def record(page: Path) -> Path:
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the old recording stays.
+        RuntimeError: the real data were out of reach; the old recording stays.
     """
     notebook = read_source(page)
     client = NotebookClient(
@@ -109,12 +111,44 @@ def record(page: Path) -> Path:
         resources={"metadata": {"path": str(page.parent)}},
     )
     client.execute(env=environment())
+    refuse_substitute(notebook)
     notebook.metadata.pop("language_info", None)
     notebook.metadata["kernelspec"] = dict(KERNELSPEC)
     notebook.metadata["book"] = conditions()
     target = page.with_suffix(".ipynb")
     nbformat.write(clean(notebook), target)
     return target
+
+
+def take_over_text(page: Path) -> Path:
+    """Bring a recording into step with a page whose prose has changed, and whose code has not.
+
+    Raises:
+        ValueError: there is no recording, or the code differs: the page has to be executed.
+    """
+    notebook, target = read_source(page), page.with_suffix(".ipynb")
+    old = nbformat.read(target, as_version=4) if target.is_file() else nbformat.v4.new_notebook()
+    recorded = [cell for cell in old.cells if cell.cell_type == "code"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if [cell.source for cell in code] != [cell.source for cell in recorded]:
+        raise ValueError(f"the code of {page.stem} differs from its recording: record it")
+    for new, was in zip(code, recorded, strict=True):
+        new.outputs, new.execution_count = was.outputs, was.execution_count
+    notebook.metadata = old.metadata
+    nbformat.write(notebook, target)
+    return target
+
+
+def refuse_substitute(notebook: NotebookNode) -> None:
+    """Keep a recording from being made on the digits because the real data were out of reach.
+
+    Raises:
+        RuntimeError: a cell has announced the substitute.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "Notice: no Fashion-MNIST" in output.get("text", ""):
+                raise RuntimeError(f"not recorded: {output.text.strip()}")
 
 
 def conditions() -> dict[str, str]:
@@ -135,6 +169,9 @@ def conditions() -> dict[str, str]:
 
 
 def main(names: list[str]) -> int:
+    write = record
+    if names[:1] == ["--text"]:
+        write, names = take_over_text, names[1:]
     try:
         pages = [resolve(name) for name in names] or find_pages()
     except ValueError as error:
@@ -143,7 +180,11 @@ def main(names: list[str]) -> int:
     for page in pages:
         print(f"{page.relative_to(ROOT)} …", end=" ", flush=True)
         start = time.perf_counter()
-        record(page)
+        try:
+            write(page)
+        except (ValueError, RuntimeError) as error:
+            print(error, file=sys.stderr)
+            return 1
         print(f"{time.perf_counter() - start:.1f} s")
     return 0
 

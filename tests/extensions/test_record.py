@@ -68,3 +68,35 @@ def test_a_recording_has_outputs_counts_and_conditions(book, monkeypatch):
     assert recording.metadata.book.profile == "check"
     again = record.record(book / "chapters" / "a" / "7-1-one.md")
     assert nbformat.read(again, as_version=4) == recording
+
+
+def test_the_substitute_for_the_real_data_is_not_recorded(book):
+    page = book / "chapters" / "a" / "7-1-one.md"
+    announced = "print('Notice: no Fashion-MNIST in x')"
+    page.write_text(page.read_text().replace("print('7-1-one')", announced))
+    with pytest.raises(RuntimeError, match="not recorded: Notice"):
+        record.record(page)
+    assert not page.with_suffix(".ipynb").exists()
+
+
+def test_changed_prose_is_taken_over_without_execution(book):
+    page = book / "chapters" / "a" / "7-1-one.md"
+    recording = record.record(page)
+    marked = nbformat.read(recording, as_version=4)
+    marked.cells[-1].outputs[0].text = "only in the recording\n"
+    nbformat.write(marked, recording)
+    page.write_text(page.read_text().replace("# 7-1-one", "# Another title"))
+    after = nbformat.read(record.take_over_text(page), as_version=4)
+    assert after.cells[0].source == "# Another title"
+    assert after.cells[-1].outputs[0].text == "only in the recording\n"
+    assert after.metadata == marked.metadata
+
+
+def test_changed_code_is_never_taken_over_without_execution(book):
+    page = book / "chapters" / "a" / "7-1-one.md"
+    with pytest.raises(ValueError, match="differs from its recording"):
+        record.take_over_text(page)
+    record.record(page)
+    page.write_text(page.read_text().replace("print(", "repr("))
+    with pytest.raises(ValueError, match="7-1-one differs from its recording"):
+        record.take_over_text(page)

@@ -110,10 +110,9 @@ def test_outputs_of_the_recording_are_on_the_page(log, page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_notebook_can_be_downloaded(log, page):
     path = page.relative_to(ROOT).with_suffix("").as_posix()
-    links = [a["href"] for a in soup(path).select("a.btn-download-source-button")]
-    assert links
-    for link in links:
-        assert ((HTML / path).parent / link).resolve().is_file()
+    (link,) = soup(path).select("a.btn-download-notebook-button")
+    offered = ((HTML / path).parent / link["href"]).resolve()
+    assert offered.read_bytes() == page.with_suffix(".ipynb").read_bytes()
 
 
 def test_solutions_are_folded(log):

@@ -1,0 +1,293 @@
+"""Operators of 7.2, lifted from the page: shapes, values by hand, PyTorch and SciPy as oracles."""
+
+from itertools import product
+from math import factorial, prod
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import convolve2d, correlate2d
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from tests.lift import lift
+
+page = lift("7-2-convolutions-for-images")
+FORMS = [page.corr2d, page.corr2d_im2col]
+of_both_forms = pytest.mark.parametrize("corr2d", FORMS, ids=["loops", "im2col"])
+SIZES = [(6, 9, 2, 4), (9, 6, 4, 2), (5, 5, 5, 5), (4, 7, 1, 7), (7, 4, 7, 1), (1, 1, 1, 1)]
+of_all_sizes = pytest.mark.parametrize("n_h, n_w, k_h, k_w", SIZES)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def band() -> torch.Tensor:
+    """The test image: white with a black band."""
+    return torch.tensor([[1.0, 1, 0, 0, 0, 0, 1, 1]]).repeat(6, 1)
+
+
+EDGE = torch.tensor([[1.0, -1.0]])
+
+
+@of_both_forms
+@of_all_sizes
+def test_shape(corr2d, n_h, n_w, k_h, k_w):
+    Y = corr2d(torch.zeros(n_h, n_w), torch.zeros(k_h, k_w))
+    assert Y.shape == (n_h - k_h + 1, n_w - k_w + 1)
+
+
+@of_both_forms
+def test_worked_figure(corr2d):
+    X, K = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
+    assert corr2d(X, K).tolist() == [[19, 25], [37, 43]]
+
+
+@of_both_forms
+def test_the_row_index_moves_down_and_the_column_index_to_the_right(corr2d):
+    X = torch.zeros(4, 5)
+    X[2, 1] = 1.0
+    Y = corr2d(X, torch.tensor([[1.0, 2, 3], [4, 5, 6]]))
+    assert Y.tolist() == [[0, 0, 0], [5, 4, 0], [2, 1, 0]]
+
+
+@of_both_forms
+@of_all_sizes
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_and_gradients_of_pytorch(corr2d, n_h, n_w, k_h, k_w, dtype):
+    torch.manual_seed(n_h * k_w)
+    X = torch.randn(n_h, n_w, dtype=dtype, requires_grad=True)
+    K = torch.randn(k_h, k_w, dtype=dtype, requires_grad=True)
+    Y, expected = corr2d(X, K), F.conv2d(X[None, None], K[None, None])[0, 0]
+    assert_close(Y, expected)  # dtype included
+    G = torch.randn_like(expected)
+    ours, theirs = (torch.autograd.grad(y, (X, K), G) for y in (Y, expected))
+    assert_close(ours, theirs)
+
+
+@of_both_forms
+@of_all_sizes
+def test_values_of_scipy(corr2d, n_h, n_w, k_h, k_w):
+    rng = np.random.default_rng(0)
+    X, K = rng.normal(size=(n_h, n_w)), rng.normal(size=(k_h, k_w))
+    Y = corr2d(torch.from_numpy(X), torch.from_numpy(K))
+    assert_close(Y, torch.from_numpy(correlate2d(X, K, mode="valid")))
+
+
+@of_both_forms
+def test_a_view_with_strides_is_an_image_too(corr2d):
+    torch.manual_seed(0)
+    X, K = torch.randn(12, 10)[::2, 1::3], torch.randn(3, 2).T
+    assert_close(corr2d(X, K), corr2d(X.contiguous(), K.contiguous()))
+
+
+@of_both_forms
+def test_the_image_stays_as_it_was(corr2d):
+    X, K = torch.arange(12.0).reshape(3, 4), torch.ones(2, 2)
+    corr2d(X, K)
+    assert_close(X, torch.arange(12.0).reshape(3, 4))
+    assert_close(K, torch.ones(2, 2))
+
+
+def test_integers_stay_integers_and_types_are_promoted():
+    X, K = torch.arange(9).reshape(3, 3), torch.arange(4).reshape(2, 2)
+    assert page.corr2d(X, K).dtype == torch.int64
+    assert page.corr2d(X.float(), K.double()).dtype == torch.float64
+
+
+@of_both_forms
+@pytest.mark.parametrize("X, K", [((1, 1, 6, 8), (1, 2)), ((6,), (1,)), ((6, 8), (1, 1, 1, 2))])
+def test_what_is_not_a_matrix_is_refused(corr2d, X, K):
+    wrong, shape = ("X", X) if len(X) != 2 else ("K", K)
+    with pytest.raises(ValueError) as error:
+        corr2d(torch.zeros(X), torch.zeros(K))
+    assert f"{wrong} has shape {shape}" in str(error.value)
+    assert f"{wrong}[0, 0]" in str(error.value)
+
+
+@of_both_forms
+@pytest.mark.parametrize("K", [(4, 1), (1, 5), (9, 9), (0, 2), (2, 0)])
+def test_a_kernel_that_does_not_fit_is_refused(corr2d, K):
+    with pytest.raises(ValueError) as error:
+        corr2d(torch.zeros(3, 4), torch.zeros(K))
+    assert f"K of shape {K} does not fit in X of shape (3, 4)" in str(error.value)
+    assert "pad X" in str(error.value)
+
+
+@of_all_sizes
+def test_im2col_is_unfold(n_h, n_w, k_h, k_w):
+    X = torch.randn(n_h, n_w)
+    assert_close(page.im2col(X, k_h, k_w), F.unfold(X[None, None], (k_h, k_w))[0])
+
+
+def test_im2col_by_hand():
+    columns = page.im2col(torch.arange(6).reshape(2, 3), 2, 1)
+    assert columns.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda X, K: page.corr2d(X, K.flip(0, 1)),
+        lambda X, K: page.corr2d(X, K) + 1e-3,
+        lambda X, K: page.corr2d(X, K.detach()) + 0 * K.sum(),
+        lambda X, K: page.corr2d(X.float(), K.float()),
+    ],
+    ids=["flipped", "biased", "no gradient", "one type"],
+)
+def test_the_check_of_the_page_finds_wrong_operators(wrong):
+    with pytest.raises((AssertionError, RuntimeError)):
+        page.count_agreements(wrong)
+
+
+def test_the_check_of_the_page_counts_its_cases():
+    assert page.count_agreements(page.corr2d_im2col) == 162
+
+
+def test_the_clock_calls_once_more_than_asked():
+    calls = []
+    milliseconds = page.time_call(lambda: calls.append(None), 3)
+    assert len(calls) == 4 and 0 <= milliseconds < 1000
+
+
+@pytest.mark.parametrize("k_h, k_w", [(1, 1), (1, 2), (3, 2), (4, 4)])
+def test_the_layer_is_conv2d_of_pytorch(k_h, k_w):
+    torch.manual_seed(3)
+    ours = page.Conv2D(k_h, k_w)
+    torch.manual_seed(3)
+    theirs = nn.Conv2d(1, 1, (k_h, k_w))
+    assert {name: tuple(p.shape) for name, p in ours.named_parameters()} == {
+        "weight": (k_h, k_w),
+        "bias": (1,),
+    }
+    assert_close(ours.weight, theirs.weight[0, 0])
+    assert_close(ours.bias, theirs.bias)
+    X = torch.randn(5, 6)
+    Y, expected = ours(X), theirs(X[None, None])[0, 0]
+    assert_close(Y, expected)
+    Y.square().sum().backward()
+    expected.square().sum().backward()
+    assert_close(ours.weight.grad, theirs.weight.grad[0, 0])
+    assert_close(ours.bias.grad, theirs.bias.grad)
+
+
+def test_autograd_through_the_layer_raises_nothing():
+    layer = page.Conv2D(2, 2).double()
+    assert torch.autograd.gradcheck(layer, torch.randn(3, 4, dtype=torch.float64).requires_grad_())
+
+
+@of_both_forms
+def test_edges_by_hand(corr2d):
+    assert corr2d(band(), EDGE).tolist() == [[0, 1, 0, 0, 0, -1, 0]] * 6
+    assert not corr2d(band().T, EDGE).any()
+    assert_close(corr2d(band().T, EDGE.T), corr2d(band(), EDGE).T)
+
+
+def test_convolution_is_that_of_scipy_and_is_not_correlation():
+    X, K = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
+    assert page.conv2d(X, K).tolist() == [[5, 11], [23, 29]]
+    for n_h, n_w, k_h, k_w in SIZES:
+        A, B = torch.randn(n_h, n_w), torch.randn(k_h, k_w)
+        expected = convolve2d(A.numpy(), B.numpy(), mode="valid")
+        assert_close(page.conv2d(A, B), torch.from_numpy(expected))
+
+
+def test_one_step_of_learning_by_hand():
+    X, Y, K = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]]), torch.tensor([[1.0, 0.0]])
+    path, losses = page.learn_kernel(page.corr2d, X, Y, K, lr=0.1, num_steps=1)
+    assert_close(path, torch.tensor([[[1.0, 0.0]], [[1.4, 0.8]]]))  # error -2, gradient (-4, -8)
+    assert losses == pytest.approx([4.0, 0.0], abs=1e-9)
+    assert K.tolist() == [[1, 0]] and not K.requires_grad
+
+
+def test_the_loss_is_a_sum_over_all_outputs():
+    X, Y = torch.ones(4, 5), torch.zeros(4, 4)
+    _, losses = page.learn_kernel(page.corr2d, X, Y, torch.ones(1, 2), lr=0, num_steps=2)
+    assert losses == [64.0] * 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_edge_kernel_is_learnt_in_ten_steps(seed):
+    torch.manual_seed(seed)
+    X, start = band(), torch.rand(1, 2)
+    Y = F.conv2d(X[None, None], EDGE[None, None])[0, 0]
+    path, losses = page.learn_kernel(page.corr2d, X, Y, start, lr=3e-2, num_steps=10)
+    assert path.shape == (11, 1, 2) and len(losses) == 11
+    assert_close(path[0], start)
+    assert (path[-1] - EDGE).abs().max() < 0.15
+    mirrored, _ = page.learn_kernel(page.conv2d, X, Y, start.flip(1), lr=3e-2, num_steps=10)
+    assert_close(mirrored, path.flip(2))
+
+
+@pytest.mark.parametrize(
+    "layers, field",
+    [
+        ([], 1),
+        ([(5, 3)], 5),
+        ([(3, 1), (3, 1)], 5),
+        ([(5, 1), (3, 2), (3, 1)], 11),
+        ([(3, 2)] * 4, 31),
+        ([(1, 2), (2, 1)], 3),
+        ([(11, 4), (3, 2), (5, 1), (3, 2)], 67),
+    ],
+)
+def test_receptive_field_by_hand(layers, field):
+    assert page.receptive_field(layers) == field
+
+
+@pytest.mark.parametrize("layers", list(product([(2, 1), (3, 2), (4, 3)], repeat=2)))
+def test_measured_receptive_field(layers):
+    field, distance = page.receptive_field(layers), prod(s for _, s in layers)
+    net = page.build_stack(layers)
+    assert [(layer.kernel_size[0], layer.stride[0]) for layer in net] == list(layers)
+    G = page.input_gradient(net, field + 2 * distance)
+    assert_close(G.sum(), torch.tensor(1.0))  # equal weights that sum to 1 in each layer
+    seen = G.nonzero()
+    assert seen.amin(dim=0).tolist() == [distance] * 2
+    assert seen.amax(dim=0).tolist() == [distance + field - 1] * 2
+
+
+def test_input_gradient_is_that_of_the_middle_output():
+    G = page.input_gradient(page.build_stack([(3, 1)]), 7)
+    expected = torch.zeros(7, 7)
+    expected[2:5, 2:5] = 1 / 9
+    assert_close(G, expected)
+
+
+@pytest.mark.parametrize("d", range(6))
+def test_derivative_kernels(d):
+    kernel = page.derivative_kernel(d)
+    assert kernel.shape == (1, d + 1)
+    j = torch.arange(8, dtype=torch.float64).reshape(1, 8)
+    for p in range(d + 1):
+        value = float(factorial(d)) if p == d else 0.0
+        assert_close(page.corr2d(j**p, kernel), torch.full((1, 8 - d), value, dtype=torch.float64))
+
+
+def test_directional_kernels():
+    S = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
+    assert_close(page.directional_kernel(torch.tensor(0.0)), S)
+    assert_close(page.directional_kernel(torch.tensor(torch.pi / 2)), S.T)
+    i = torch.arange(3.0).reshape(3, 1).expand(3, 3)
+    slope = page.corr2d(3 * i, page.directional_kernel(torch.tensor(torch.pi / 6)))
+    assert_close(slope, torch.tensor([[1.5]]))
+
+
+@of_all_sizes
+def test_correlation_matrix(n_h, n_w, k_h, k_w):
+    X, K = torch.randn(n_h, n_w), torch.rand(k_h, k_w) + 1
+    M, Y = page.correlation_matrix(K, n_h, n_w), page.corr2d(X, K)
+    assert M.shape == (Y.numel(), X.numel())
+    assert M.count_nonzero() == Y.numel() * K.numel()
+    assert_close(M @ X.flatten(), Y.flatten())
+
+
+@pytest.mark.parametrize("depth", [1, 6])
+def test_gradient_spread(depth):
+    share, spread = page.gradient_spread(depth)
+    assert share.shape == (2 * depth + 1,)
+    assert_close(share.sum(), torch.tensor(1.0))
+    assert spread.item() == pytest.approx((2 * depth / 3) ** 0.5, rel=1e-4)
