@@ -30,6 +30,8 @@ book: $(READY) ## compile the site from the recordings, into _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready: open _build/html/index.html"
 
+# One thread in each of JOBS processes: more would wait for each other.
+test: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile
 

@@ -200,23 +200,25 @@ def show_grids(
         cell: Side of a cell in inches.
     """
     arrays = {title: as_array(values) for title, values in grids.items()}
-    widths = [array.shape[1] + 0.6 for array in arrays.values()]
-    tallest = max(array.shape[0] for array in arrays.values())
-    between = 1.0
-    total = sum(widths) + between * (len(arrays) - 1)
-    fig = plt.figure(figsize=(total * cell, tallest * cell + 0.35))
-    ratios = [w for width in widths for w in (width, between)][:-1]
-    axes = fig.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
-    fig.subplots_adjust(left=0, right=1, top=1 - 0.35 / fig.get_figheight(), bottom=0, wspace=0)
-    for ax, (title, array) in zip(axes[::2], arrays.items(), strict=True):
+    between, margin, head = 1.0, 0.1, 0.8  # in cells
+    tallest = max(array.shape[0] for array in arrays.values()) + 2 * margin
+    widths = [array.shape[1] + 2 * margin for array in arrays.values()]
+    width, height = sum(widths) + between * (len(arrays) - 1), tallest + head
+    fig = plt.figure(figsize=(width * cell, height * cell))
+    left = 0.0
+    for k, (title, array) in enumerate(arrays.items()):
+        rows = array.shape[0] + 2 * margin
+        bottom = (tallest - rows) / 2
+        ax = fig.add_axes((left / width, bottom / height, widths[k] / width, rows / height))
         draw_grid(
             ax, array, title, cmap=cmap, fmt=fmt,
             highlight=(highlight or {}).get(title, ()), faint=(faint or {}).get(title, ()),
         )  # fmt: skip
-    for k, ax in enumerate(axes[1::2]):
-        ax.set_axis_off()
-        if k < len(symbols):
-            ax.text(0.5, 0.5, symbols[k], ha="center", va="center", fontsize=14)
+        left += widths[k]
+        if k < len(symbols) and k + 1 < len(arrays):
+            middle = (left + between / 2) / width, tallest / 2 / height
+            fig.text(*middle, symbols[k], ha="center", va="center", fontsize=14)
+        left += between
 
 
 def plot_curves(

@@ -211,6 +211,33 @@ class TestDigits:
             net = page.build_net(kind)
             assert torch.allclose(net(here), net(there), atol=1e-5) is same
 
+    def test_pooling_is_the_maximum(self):
+        net, X = page.build_net("conv + pooling"), torch.rand(2, 1, 14, 40)
+        torch.testing.assert_close(net(X), net[-1](net[:4](X).amax((2, 3))))
+
+    def test_training_is_adam_on_fresh_gradients(self):
+        X, y = torch.rand(300, 4), torch.arange(300) % 3
+        nets = []
+        for train in (page.train_net, self.train_by_hand):
+            torch.manual_seed(0)
+            nets.append(nn.Linear(4, 3))
+            train(nets[-1], X, y, 2)
+        torch.testing.assert_close(nets[0].weight, nets[1].weight)
+
+    @staticmethod
+    def train_by_hand(net, X, y, num_epochs):
+        adam = torch.optim.Adam(net.parameters(), lr=0.01)
+        for _ in range(num_epochs):
+            order = torch.randperm(len(X))
+            for i in range(0, len(X), 128):
+                batch = order[i : i + 128]
+                loss = F.cross_entropy(net(X[batch]), y[batch])
+                for p, grad in zip(
+                    net.parameters(), torch.autograd.grad(loss, [*net.parameters()]), strict=True
+                ):
+                    p.grad = grad
+                adam.step()
+
     def test_training_learns_and_accuracy_counts(self):
         torch.manual_seed(0)
         y = torch.arange(128) % 2
