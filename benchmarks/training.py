@@ -64,7 +64,7 @@ def bare_epoch(data: FashionMNIST) -> None:
     print(f"    bare loop: accuracy {int(correct) / len(data.val):.3f}", file=sys.stderr)
 
 
-def main(rounds: int = 3) -> None:
+def main(rounds: int = 5) -> None:
     os.environ["BOOK_PROFILE"] = "full"
     data = FashionMNIST(batch_size=BATCH)
     if data.source != "Fashion-MNIST":

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
@@ -155,12 +156,9 @@ def draw_grid(
     if values.ndim != 2:
         raise ValueError(f"values have shape {values.shape}; a matrix is wanted.")
     rows, columns = values.shape
-    low, high = symmetric(values)
     for i in range(rows):
         for j in range(columns):
-            face = "white"
-            if cmap is not None:
-                face = plt.get_cmap(cmap)((values[i, j] - low) / (high - low) * 0.6 + 0.2)
+            face = "white" if cmap is None else cell_colour(values[i, j], values, cmap)
             if (i, j) in highlight:
                 face = HIGHLIGHT
             dashed = (i, j) in faint
@@ -172,12 +170,29 @@ def draw_grid(
             )  # fmt: skip
             ax.text(
                 j + 0.5, i + 0.5, fmt.format(values[i, j]), ha="center", va="center",
-                color=MUTED if dashed else INK, fontsize=9,
+                color=MUTED if dashed else legible_on(face), fontsize=9,
             )  # fmt: skip
     ax.set(xlim=(-0.1, columns + 0.1), ylim=(rows + 0.1, -0.1), aspect="equal")
     ax.set_axis_off()
     if title:
         ax.set_title(title)
+
+
+def cell_colour(value: float, values: np.ndarray, cmap: str) -> tuple[float, ...]:
+    """Colour of a cell: pixels from black to white, signed values in pale tones around 0."""
+    if cmap == IMAGE_MAP:
+        low, high = float(values.min()), float(values.max())
+        place = (value - low) / (high - low or 1)
+    else:
+        low, high = symmetric(values)
+        place = (value - low) / (high - low) * 0.5 + 0.25
+    return plt.get_cmap(cmap)(float(place))
+
+
+def legible_on(face: str | tuple[float, ...]) -> str:
+    """The colour of a number that is read best on a cell of colour `face`."""
+    red, green, blue = to_rgb(face)
+    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else "white"
 
 
 def show_grids(

@@ -116,6 +116,8 @@ class Trainer(d2l.Trainer):
                 f"outputs, for labels 0 to {y_hat.shape[1] - 1}. Give the model as many outputs "
                 "as there are classes, and labels that count from 0."
             )
+        # Convolutions are faster with the channels last in memory, on CPUs and GPUs alike.
+        model.to(memory_format=torch.channels_last)
 
     def fit(self, model: d2l.Classifier, data: FashionMNIST) -> History:
         """Train `model` on `data` and validate it after every epoch.
@@ -131,6 +133,9 @@ class Trainer(d2l.Trainer):
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
+        for group in self.optim.param_groups:
+            if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
+                group["fused"] = True
         setting = f"{data.describe()}, batches of {data.batch_size}, {describe_device(self.device)}"
         history = History(type(model).__name__, setting, len(data.train))
         self.history = history

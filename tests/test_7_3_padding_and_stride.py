@@ -69,6 +69,7 @@ def test_out_size_equals_positions_counted_one_by_one():
         ((4, 3, 0, -2), "stride -2 is below 1"),
         ((4, 7, 1, 1), r"kernel of 7 does not fit in 4 \+ 2·1 = 6"),
         ((4, 0, 1, 1), "kernel of 0 does not fit"),
+        ((0, 1, 1, 1), "an input of 0 cells is empty"),
     ],
 )
 def test_out_size_refuses(arguments, text):
@@ -112,6 +113,12 @@ def test_corr2d_and_its_gradients_equal_torch(padding, stride, dtype):
             torch.autograd.grad(ours, (A, B), weights),
             torch.autograd.grad(theirs, (A, B), weights),
         )
+
+
+def test_corr2d_of_whole_numbers_with_fractions_is_not_cut_off():
+    Y = page.corr2d(X.long(), NEIGHBOURS / 4, padding=1)
+    assert Y.dtype == torch.float32
+    torch.testing.assert_close(Y, oracle(X, NEIGHBOURS / 4, 1, 1))
 
 
 def test_corr2d_leaves_its_input_alone():

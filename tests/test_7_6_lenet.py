@@ -177,7 +177,7 @@ def test_confusion_matrix_against_scikit_learn(count, classes):
 @pytest.mark.parametrize(
     ("y", "y_hat", "text"),
     [
-        ([0, 1], [0], r"y has shape \(2,\), y_hat has shape \(1,\)"),
+        ([0, 1], [0], r"y has shape \(2,\), y_hat \(1,\)"),
         ([0, 3], [0, 1], "classes run from 0 to 3, not below 3"),
         ([0, 1], [-1, 1], "classes run from -1 to 1"),
     ],
@@ -248,13 +248,14 @@ def test_between_share():
     assert page.between_share(Z, torch.tensor([0, 0, 0, 1])) == pytest.approx(1)
 
 
-def test_shift_right():
+def test_shift():
     X = torch.arange(1, 7).reshape(1, 2, 3)
-    assert page.shift_right(X, 2).tolist() == [[[0, 0, 1], [0, 0, 4]]]
-    assert page.shift_right(X, 0).equal(X) and not page.shift_right(X, 3).any()
-    for pixels in (-1, 4):
-        with pytest.raises(ValueError, match=f"pixels={pixels} "):
-            page.shift_right(X, pixels)
+    assert page.shift(X, 2).tolist() == [[[0, 0, 1], [0, 0, 4]]]
+    assert page.shift(X, -1).tolist() == [[[2, 3, 0], [5, 6, 0]]]
+    assert page.shift(X, 0).equal(X) and not page.shift(X, 3).any()
+    for pixels in (-4, 4):
+        with pytest.raises(ValueError, match=f"pixels={pixels} is more than the width 3"):
+            page.shift(X, pixels)
 
 
 def test_scramble():
