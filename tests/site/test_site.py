@@ -50,7 +50,7 @@ def test_the_build_is_strict_and_executes_nothing(log):
 
 @of_every_path
 def test_a_page_has_one_main_heading(log, path):
-    assert len(soup(path).select("h1")) == 1
+    assert len(soup(path).select("article h1")) == 1
 
 
 @of_every_path
