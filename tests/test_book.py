@@ -254,7 +254,7 @@ def test_numbers_in_the_prose_are_printed_or_asserted(page):
     sources = re.search(r"^## Sources", body, flags=re.M)
     body = body[: sources.start()] if sources else body
     body = re.sub(r"\{[\w:]+\}`[^`]*`|\]\([^)]*\)|^\(.*\)=$|^:\w+:.*$", " ", body, flags=re.M)
-    body = re.sub(r"\b(1[89]|20)\d\d\b", " ", body)  # years
+    body = re.sub(r"\b(1[89]|20)\d\ds?\b", " ", body)  # years
     body = re.sub(r"(?<=[_^{])\{?\d+\}?", " ", body)  # indices and exponents
     allowed = {str(n) for n in range(13)}
     missing = numbers_of(body) - numbers_of(outputs_of(page)) - allowed
