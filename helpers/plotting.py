@@ -277,7 +277,7 @@ def plot_history(*histories: "History", names: Sequence[str] | None = None) -> N
     """
     if names is not None and len(names) != len(histories):
         raise ValueError(f"{len(histories)} histories have {len(names)} names.")
-    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
     for k, history in enumerate(histories):
         epochs = np.arange(1, len(history) + 1)
         name = history.model if names is None else names[k]

@@ -56,7 +56,7 @@ class History:
         return (
             f"{self.model}: {self.setting}\n"
             f"{len(self)} epochs{stopped} in {sum(self.seconds):.1f} s, "
-            f"{self.images_per_second:,.0f} images/s; "
+            f"{self.images_per_second:,.0f} images/s\n"
             f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
