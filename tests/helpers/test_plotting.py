@@ -77,3 +77,10 @@ def test_histories_are_told_apart():
     assert right.lines[3].get_ydata().tolist() == [0.2, 0.3]
     with pytest.raises(ValueError, match="2 histories have 1 names"):
         plotting.plot_history(*runs, names=["sigmoid"])
+
+
+def test_numbers_on_cells_are_legible_and_pixels_span_black_to_white():
+    values = np.array([[0.0, 1.0]])
+    faces = [plotting.cell_colour(v, values, plotting.IMAGE_MAP)[:3] for v in values[0]]
+    assert faces == [(0, 0, 0), (1, 1, 1)]
+    assert [plotting.legible_on(face) for face in faces] == ["white", plotting.INK]
