@@ -127,13 +127,14 @@ class FashionMNIST(d2l.DataModule):
         profile = current_profile()
         root = data_root() if root is None else Path(root)
         super().__init__(root=str(root), num_workers=0)
-        self.batch_size, self.resize, self.validation = batch_size, resize, validation
-        self.seed, self.profile, self.size = seed, profile, profile.size(resize)
+        self.size = profile.size(resize)
+        self.batch_size = profile.batch(batch_size, self.size)
+        self.resize, self.validation, self.seed, self.profile = resize, validation, seed, profile
         train, test, self.source, self.class_names = load(profile, root)
         if validation == "train":
             test, train = split(train, len(train) // 6)
         device = best_device() if device is None else device
-        self.train = part(train, profile.num_train).to(device)
+        self.train = part(train, profile.images(self.size)).to(device)
         self.val = part(test, profile.num_val).to(device)
 
     @property

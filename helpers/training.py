@@ -1,19 +1,23 @@
 """The training loop: d2l's `Trainer`, on any device, without a wait inside an epoch."""
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from d2l import torch as d2l
+from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from helpers.data import FashionMNIST
 from helpers.device import best_device, describe_device
 from helpers.profile import current_profile
+from helpers.summary import summary
 
-EVALUATION_BATCH = 1024  # images at a time where no gradient is kept
+HISTORY_TYPE = "application/vnd.convnets.history+json"  # of a history among a cell's outputs
+EVALUATION_PIXELS = 1024 * 28 * 28  # at a time where no gradient is kept
 
 
 @dataclass
@@ -23,7 +27,13 @@ class History:
     Attributes:
         model: Class name of the model.
         setting: Data, batch size and device, in words.
+        data: Name of the data set.
+        device: Name of the device.
         num_train: Number of training images in an epoch.
+        size: Height and width of the images, in pixels.
+        params: Number of the model's parameters.
+        macs: Its multiply-adds for one image.
+        memory: Bytes of its layers' outputs for one image.
         train_loss, val_loss: Mean cross-entropy per image, in nats.
         train_acc, val_acc: Fraction of images classified correctly. The training figures are
             taken while the weights change; the validation figures after the epoch.
@@ -33,7 +43,13 @@ class History:
 
     model: str
     setting: str
+    data: str
+    device: str
     num_train: int
+    size: tuple[int, int]
+    params: int
+    macs: int
+    memory: int
     train_loss: list[float] = field(default_factory=list)
     train_acc: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
@@ -50,16 +66,21 @@ class History:
         return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
 
     def __str__(self) -> str:
+        title = f"{self.model}, {self.params:,} parameters: {self.setting}"
         if not len(self):
-            return f"{self.model}: {self.setting}; stopped before the end of the first epoch"
+            return f"{title}; stopped before the end of the first epoch"
         stopped = " (interrupted)" if self.interrupted else ""
         return (
-            f"{self.model}: {self.setting}\n"
+            f"{title}\n"
             f"{len(self)} epochs{stopped} in {sum(self.seconds):.1f} s, "
             f"{self.images_per_second:,.0f} images/s\n"
             f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        """As text, and as data, so that a recording keeps all that was measured."""
+        return {"text/plain": str(self), HISTORY_TYPE: asdict(self)}
 
 
 class Trainer(d2l.Trainer):
@@ -136,8 +157,14 @@ class Trainer(d2l.Trainer):
         for group in self.optim.param_groups:
             if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
                 group["fused"] = True
-        setting = f"{data.describe()}, batches of {data.batch_size}, {describe_device(self.device)}"
-        history = History(type(model).__name__, setting, len(data.train))
+        device = describe_device(self.device)
+        cost = summary(model, next(iter(self.val_dataloader))[0].shape[1:])
+        history = History(
+            model=type(model).__name__,
+            setting=f"{data.describe()}, batches of {data.batch_size}, {device}",
+            data=data.source, device=device, num_train=len(data.train), size=data.size,
+            params=cost.params, macs=cost.macs, memory=cost.memory,
+        )  # fmt: skip
         self.history = history
         steps = self.max_epochs * self.num_train_batches
         with tqdm(total=steps, unit="batch", leave=False, mininterval=0.5) as bar:
@@ -150,7 +177,7 @@ class Trainer(d2l.Trainer):
             except KeyboardInterrupt:
                 history.interrupted = True
         model.eval()
-        print(history)
+        display(history)
         if self.draw_curves and len(history):
             from helpers.plotting import plot_history
 
@@ -220,7 +247,7 @@ def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor
     mode = model.training
     model.eval()
     try:
-        batches = images.split(EVALUATION_BATCH)
+        batches = images.split(max(1, EVALUATION_PIXELS // math.prod(data.size)))
         return torch.cat([model(to_float(batch.to(device), data.size)) for batch in batches])
     finally:
         model.train(mode)

@@ -66,9 +66,12 @@ def test_curves_keep_names_and_values():
 
 def test_histories_are_told_apart():
     runs = [
-        History("LeNet", "", 10, [2, 1], [0.1, 0.5], [2, 1.5], [0.2, 0.4], [1, 1]),
-        History("LeNet", "", 10, [2, 1], [0.1, 0.5], [2, 1.5], [0.2, 0.3], [1, 1]),
-    ]
+        History(
+            "LeNet", "", "digits", "CPU", 10, (28, 28), 1, 1, 1,
+            [2, 1], [0.1, 0.5], [2, 1.5], [0.2, accuracy], [1, 1],
+        )
+        for accuracy in (0.4, 0.3)
+    ]  # fmt: skip
     plotting.plot_history(*runs, names=["sigmoid", "ReLU"])
     left, right = plt.gcf().axes
     assert {line.get_label() for line in right.lines} == {

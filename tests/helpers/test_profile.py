@@ -36,3 +36,22 @@ def test_a_profile_shrinks_and_never_enlarges():
     profile = current_profile()
     assert profile.epochs(1000) == profile.max_epochs and profile.epochs(1) == 1
     assert profile.size((224, 28)) == (profile.max_side, 28)
+
+
+def test_large_images_have_tighter_limits(monkeypatch):
+    monkeypatch.setenv("BOOK_PROFILE", "quick")
+    profile = current_profile()
+    assert profile.images((28, 28)) == 12_000 and profile.images((32, 33)) == 6_000
+    assert profile.batch(128, (32, 32)) == 128 and profile.batch(128, (72, 72)) == 32
+    assert profile.batch(8, (72, 72)) == 8
+
+
+def test_width_and_rate_shrink_with_the_profile_alone(monkeypatch):
+    monkeypatch.setenv("BOOK_PROFILE", "quick")
+    profile = current_profile()
+    assert [profile.channels(c) for c in (6, 8, 16, 64, 4096)] == [6, 8, 8, 16, 1024]
+    assert profile.lr(0.01) == pytest.approx(0.03)
+    monkeypatch.setenv("BOOK_PROFILE", "full")
+    assert current_profile().channels(4096) == 4096 and current_profile().lr(0.01) == 0.01
+    assert current_profile().batch(128, (224, 224)) == 128
+    assert current_profile().images((224, 224)) is None

@@ -59,7 +59,7 @@ def test_the_loop_equals_plain_pytorch():
 
 
 def test_accuracy_weighs_every_image_alike(monkeypatch):
-    monkeypatch.setattr(training, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(training, "EVALUATION_PIXELS", 7 * 28 * 28)
     data = FashionMNIST()
     model = Linear()
     y_hat = predict(model, data)
