@@ -6,7 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 D2L    := d2l==1.0.3
-JOBS   ?= 2
+CORES   = import os; n = os.environ.get("OMP_NUM_THREADS"); print(max(1, min(4, os.cpu_count() // int(n or 1))))
+JOBS   ?= $(shell $(PYTHON) -c '$(CORES)')
 PAGE   ?=
 PROFILE ?= full
 
@@ -30,7 +31,9 @@ book: $(READY) ## compile the site from the recordings, into _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready: open _build/html/index.html"
 
-# One thread in each of JOBS processes: more would wait for each other.
+# As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
+# Threads that wait must sleep: spinning ones take the cores from those that work.
+test: export OMP_WAIT_POLICY ?= PASSIVE
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile

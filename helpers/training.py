@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from d2l import torch as d2l
@@ -11,6 +12,7 @@ from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from helpers.checkpoint import check_folder, load_checkpoint, save_checkpoint
 from helpers.data import FashionMNIST
 from helpers.device import best_device, describe_device
 from helpers.profile import current_profile
@@ -91,6 +93,8 @@ class Trainer(d2l.Trainer):
         gradient_clip_val: Largest norm of the gradient, 0 for no limit.
         device: Where to train. Default: the best device.
         plot: Draw the curves when training has ended.
+        checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
+            on where it ends, bit for bit on the CPU.
 
     Attributes:
         history: `History` of the last run, also after an interrupt or an error.
@@ -103,12 +107,14 @@ class Trainer(d2l.Trainer):
         *,
         device: torch.device | None = None,
         plot: bool = True,
+        checkpoint: str | Path | None = None,
     ):
         if max_epochs < 1:
             raise ValueError(f"max_epochs={max_epochs} is below 1.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
         self.device = best_device() if device is None else device
         self.draw_curves = plot
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History | None = None
 
     def prepare_model(self, model: d2l.Classifier) -> None:
@@ -147,8 +153,9 @@ class Trainer(d2l.Trainer):
         the history of the epochs that were completed.
 
         Raises:
-            ValueError: model and data do not fit together.
+            ValueError: model and data do not fit together, or the checkpoint cannot be used.
             FloatingPointError: a loss is not a finite number; the text says where.
+            MemoryError: the device's memory is too small; the text says what to try.
         """
         self.data = data
         self.prepare_data(data)
@@ -166,16 +173,28 @@ class Trainer(d2l.Trainer):
             params=cost.params, macs=cost.macs, memory=cost.memory,
         )  # fmt: skip
         self.history = history
-        steps = self.max_epochs * self.num_train_batches
-        with tqdm(total=steps, unit="batch", leave=False, mininterval=0.5) as bar:
+        done = 0
+        if self.checkpoint is not None:
+            check_folder(self.checkpoint)
+            if self.checkpoint.exists():
+                done = load_checkpoint(self.checkpoint, self)
+        batches = self.num_train_batches
+        progress = {"initial": done * batches, "total": self.max_epochs * batches}
+        with tqdm(**progress, unit="batch", leave=False, mininterval=0.5) as bar:
             self.bar = bar
             try:
-                for epoch in range(self.max_epochs):
+                for epoch in range(done, self.max_epochs):
                     self.epoch = epoch
                     self.fit_epoch()
                     bar.set_postfix(accuracy=f"{history.val_acc[-1]:.3f}")
+                    if self.checkpoint is not None:
+                        save_checkpoint(self.checkpoint, self)
             except KeyboardInterrupt:
                 history.interrupted = True
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                raise MemoryError(smaller(data)) from error
         model.eval()
         display(history)
         if self.draw_curves and len(history):
@@ -226,6 +245,20 @@ class Trainer(d2l.Trainer):
                 f"{len(losses)}: training stops. Try a learning rate below "
                 f"{self.optim.param_groups[0]['lr']}, or check the inputs for NaN."
             )
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that a GPU's, or the CPU's, memory is exhausted."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def smaller(data: FashionMNIST) -> str:
+    """What to try when the memory is too small for a batch."""
+    height, width = data.size
+    return (
+        f"no memory is left for batches of {data.batch_size} images of {height}×{width}: try "
+        f"batch_size={max(1, data.batch_size // 2)}, or resize=({height // 2}, {width // 2})."
+    )
 
 
 @torch.no_grad()

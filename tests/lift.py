@@ -1,56 +1,5 @@
 """Lift operators and models out of a page, so that the page, not a copy of it, is under test."""
 
-import ast
-from functools import cache
-from pathlib import Path
-from types import SimpleNamespace
+from helpers.pages import ROOT, code_cells, find_page, lift
 
-import jupytext
-
-ROOT = Path(__file__).resolve().parent.parent
-DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-
-
-def find_page(stem: str) -> Path:
-    """Source of the page of that name.
-
-    Raises:
-        FileNotFoundError: no page has that name.
-    """
-    found = sorted((ROOT / "chapters").rglob(f"{stem}.md"))
-    if not found:
-        raise FileNotFoundError(f"no page {stem}.md below chapters/")
-    return found[0]
-
-
-def code_cells(page: Path) -> list[str]:
-    """Sources of the page's code cells."""
-    return [cell.source for cell in jupytext.read(page).cells if cell.cell_type == "code"]
-
-
-def definitions(page: Path) -> list[ast.stmt]:
-    """Imports, functions and classes at the top level of the page's cells, in their order."""
-    nodes = [node for source in code_cells(page) for node in ast.parse(source).body]
-    return [node for node in nodes if isinstance(node, DEFINITIONS)]
-
-
-@cache
-def lift(stem: str) -> SimpleNamespace:
-    """Execute the definitions of a page, and nothing else of it; return them by name.
-
-    Args:
-        stem: The page's file name without its ending, for example "7-5-pooling".
-
-    Raises:
-        ValueError: the page defines a name twice, so that it is not clear which one is meant.
-    """
-    page = find_page(stem)
-    nodes = definitions(page)
-    names = [n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    twice = sorted({name for name in names if names.count(name) > 1 and name != "_"})
-    if twice:
-        raise ValueError(f"{page.name} defines more than once: {', '.join(twice)}")
-    namespace: dict[str, object] = {"__name__": f"lifted_{stem.replace('-', '_')}"}
-    module = ast.Module(body=list(nodes), type_ignores=[])
-    exec(compile(module, str(page), "exec"), namespace)
-    return SimpleNamespace(**{k: v for k, v in namespace.items() if not k.startswith("__")})
+__all__ = ["ROOT", "code_cells", "find_page", "lift"]

@@ -257,6 +257,19 @@ def test_input_gradient_is_that_of_the_middle_output():
     assert_close(G, expected)
 
 
+def test_input_gradient_takes_the_middle_of_both_directions():
+    net = torch.nn.Conv2d(1, 1, (1, 5), bias=False)  # 7×7 -> 7×3, its middle at (3, 1)
+    torch.nn.init.ones_(net.weight)
+    expected = torch.zeros(7, 7)
+    expected[3, 1:6] = 1
+    assert_close(page.input_gradient(net, 7), expected)
+
+
+def test_corr2d_stays_on_the_device_of_its_input():
+    X, K = torch.ones(4, 5, device="meta"), torch.ones(2, 2, device="meta")
+    assert page.corr2d(X, K).device.type == "meta"
+
+
 @pytest.mark.parametrize("d", range(6))
 def test_derivative_kernels(d):
     kernel = page.derivative_kernel(d)

@@ -58,6 +58,30 @@ def test_the_loop_equals_plain_pytorch():
         torch.testing.assert_close(ours, plain)
 
 
+def test_the_fast_paths_are_taken():
+    torch.manual_seed(0)
+    trainer, _ = fit(Linear(), epochs=1)
+    assert all(group["fused"] for group in trainer.optim.param_groups)
+    deep = d2l.Classifier()
+    deep.lr = 0.1
+    deep.net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(4, 10),
+    )  # fmt: skip
+    fit(deep, epochs=1)
+    weight = deep.net[1].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
+def test_a_history_counts_what_was_trained():
+    model = Linear()
+    _, history = fit(model, epochs=1)
+    assert (history.params, history.macs) == (7_850, 7_840)
+    assert history.memory == 4 * (784 + 10)
+    assert (history.data, history.size) == ("handwritten digits", (28, 28))
+
+
 def test_accuracy_weighs_every_image_alike(monkeypatch):
     monkeypatch.setattr(training, "EVALUATION_PIXELS", 7 * 28 * 28)
     data = FashionMNIST()
