@@ -56,9 +56,10 @@ def read_source(page: Path) -> NotebookNode:
 def clean(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
     """Take out of the outputs what differs from run to run or names this machine.
 
-    Closed progress bars go, a traceback keeps its last line, and paths lose the part above the
-    repository or the user's home.
+    Closed progress bars go with their state, a traceback keeps its last line, and paths lose the
+    part above the repository or the user's home.
     """
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type != "code":
@@ -135,6 +136,7 @@ def take_over_text(page: Path) -> Path:
     for new, was in zip(code, recorded, strict=True):
         new.outputs, new.execution_count = was.outputs, was.execution_count
     notebook.metadata = old.metadata
+    notebook.metadata.pop("widgets", None)
     nbformat.write(notebook, target)
     return target
 

@@ -288,6 +288,9 @@ def test_transposed2d(padding, stride):
 def test_transposed2d_refuses():
     with pytest.raises(ValueError, match=r"padding 2 leaves nothing of \(4, 4\)"):
         page.transposed2d(torch.ones(2, 2), torch.ones(3, 3), padding=2)
+    for padding, stride in ((-1, 1), (0, 0)):
+        with pytest.raises(ValueError, match=f"padding {padding} or stride {stride}"):
+            page.transposed2d(torch.ones(2, 2), torch.ones(3, 3), padding, stride)
 
 
 def test_same_pad():

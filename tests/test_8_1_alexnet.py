@@ -117,7 +117,7 @@ def test_initialisations(init, std):
     dense, conv, norm = nn.Linear(300, 200), nn.Conv2d(16, 32, 5), nn.BatchNorm2d(3)
     for layer, fans in ((dense, (300, 200)), (conv, (400, 800))):
         getattr(page, init)(layer)
-        assert float(layer.weight.std()) == pytest.approx(std(*fans), rel=0.05)
+        assert float(layer.weight.detach().std()) == pytest.approx(std(*fans), rel=0.05)
         assert not layer.bias.any()
     bound = math.sqrt(6 / 500)
     uniform = bool(dense.weight.abs().max() <= bound)
@@ -127,9 +127,9 @@ def test_initialisations(init, std):
 
 
 def test_gradient_norms():
-    X, y = small_digits(8, 65)
+    X, y = small_digits(4, 65)
     torch.manual_seed(0)
-    net = page.AlexNet(width=page.narrow, dropout=0)
+    net = page.AlexNet(width=lambda c: c // 64, dropout=0)
     net.apply_init([X], page.init_xavier)
     F.cross_entropy(net(X), y).backward()
     wanted = [float(p.grad.norm()) for p in net.parameters() if p.dim() > 1]
@@ -156,7 +156,7 @@ def test_dropout_draws_a_new_mask_for_each_value():
     X = torch.ones(200, 50)
     for p in (0.2, 0.7):
         Y, again = page.dropout(X, p), page.dropout(X, p)
-        assert set(Y.unique().tolist()) == pytest.approx({0.0, 1 / (1 - p)})
+        assert Y.unique().tolist() == pytest.approx([0.0, 1 / (1 - p)])
         assert float((Y == 0).float().mean()) == pytest.approx(p, abs=0.03)
         assert not Y.equal(again)
         assert (Y == 0).any(0).all() and (Y != 0).any(0).all()
@@ -268,30 +268,14 @@ def test_small_alexnet_and_lenet():
     assert kinds.count("Sigmoid") == 4 and kinds.count("Dropout") == 2
 
 
-def test_training_in_silence(capsys):
-    class Data:
-        size, batch_size, source = (28, 28), 64, "digits"
-        train, val = (page.part(images, 120) for images in read_digits())
-
-        def get_dataloader(self, train):
-            images = self.train if train else self.val
-            return page.BatchLoader(images, 64, self.size, 0 if train else None)
-
-        prepare_data = train_dataloader = val_dataloader = None
-
-        def describe(self):
-            return "digits"
-
-    data = Data()
-    data.train_dataloader = lambda: data.get_dataloader(True)
-    data.val_dataloader = lambda: data.get_dataloader(False)
+def test_training_in_silence(capsys, monkeypatch):
+    monkeypatch.setenv("BOOK_PROFILE", "check")
+    data = page.FashionMNIST(batch_size=64)
+    data.train, data.val = page.part(data.train, 120), page.part(data.val, 60)
     runs = page.train_all({"a": page.LeNet(0.0), "b": page.LeNet(0.0)}, data, 2)
     assert capsys.readouterr().out == "" and list(runs) == ["a", "b"]
     assert all(isinstance(run, History) and len(run) == 2 for run in runs.values())
     assert runs["a"].val_loss == runs["b"].val_loss  # one seed for all
-    table = page.compare(runs)
-    assert table.shape == (2, 4) and table.iloc[0, 0] == "61,706"
-    assert table.iloc[0, 3] == f"{runs['a'].val_acc[-1]:.3f}"
 
 
 def test_memorise_reaches_a_small_loss():
