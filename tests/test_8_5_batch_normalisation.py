@@ -123,7 +123,8 @@ def test_mode_is_the_layers_own():
 def test_errors(dims, shape, text):
     with pytest.raises(ValueError, match=text):
         page.BatchNorm(3, dims)(torch.ones(shape))
-    page.refused(oracle((1, 3, *[1] * (dims - 2))), *shape)  # PyTorch refuses it too
+    with pytest.raises((ValueError, RuntimeError)):  # PyTorch refuses it too
+        oracle((1, 3, *[1] * (dims - 2)))(torch.ones(shape))
 
 
 def test_errors_of_the_function_and_the_constructor():
@@ -131,8 +132,6 @@ def test_errors_of_the_function_and_the_constructor():
         page.batch_norm(torch.ones(2, 3, 4), *state(3), *state(3), 0, 0.1, True)
     with pytest.raises(ValueError, match="num_dims=3"):
         page.BatchNorm(3, 3)
-    with pytest.raises(AssertionError, match="is accepted"):
-        page.refused(nn.BatchNorm1d(3), 2, 3)
 
 
 def test_input_gradient():
@@ -143,16 +142,6 @@ def test_input_gradient():
     wanted = torch.autograd.grad((Y * G).sum(), X)[0]
     assert_close(page.input_gradient(G, X.detach(), gamma, 0.1), wanted)
     assert wanted.sum(0).abs().max() < 1e-12
-
-
-def test_careless_layer_has_its_three_faults():
-    layer, X = page.CarelessBatchNorm(2), torch.tensor([[0.0, 1.0], [2.0, 5.0]])
-    layer(X)
-    assert_close(layer.var, torch.tensor([0.9 + 0.1 * 1, 0.9 + 0.1 * 4]))  # biased
-    assert list(layer.state_dict()) == ["weight", "bias"]
-    assert not layer.eval()(X[:1]).any()
-    with torch.no_grad():
-        assert layer(X[:1]).abs().max() > 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -296,26 +285,10 @@ def test_partial_norm(shape, training):
 
 
 def test_dropout_stands_behind_the_dense_activations():
-    net = page.DropoutLeNet(0.5, page.torch_norm)
+    net = page.with_dropout(page.LeNet(norm=page.torch_norm, activation=nn.ReLU), 0.5)
     names = [type(layer).__name__ for layer in net.net]
     assert [k for k, name in enumerate(names) if name == "Dropout"] == [12, 16]
     assert names[11] == names[15] == "ReLU" and net.net[12].p == 0.5
-
-
-@pytest.mark.parametrize("shape", [(6, 4), (5, 4, 3, 3)])
-def test_fold(shape):
-    torch.manual_seed(0)
-    layer = nn.Linear(4, 3) if len(shape) == 2 else nn.Conv2d(4, 3, 2)
-    norm = page.BatchNorm(3, len(shape))
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    X = torch.randn(shape)
-    for _ in range(3):
-        norm(layer(X))
-    weight = layer.weight.detach().clone()
-    folded = page.fold(layer, norm.eval())
-    assert_close(folded(X), norm(layer(X)), rtol=1e-4, atol=1e-5)
-    assert layer.weight.equal(weight)
 
 
 def test_shifted_norm():
