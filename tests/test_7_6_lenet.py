@@ -217,13 +217,14 @@ def test_flexible_lenet():
         page.FlexibleLeNet(channels=(1,) * 5)
 
 
-def test_digits_and_training_on_them():
+def test_digits_and_training_on_them(capsys):
     data = page.Digits(batch_size=64)
     assert len(data.train) == 1_437 and len(data.val) == 360
     X, y = next(iter(data.get_dataloader(True)))
     assert X.shape == (64, 1, 28, 28) and X.min() >= 0 and X.max() <= 1 and y.dtype == torch.int64
     net = page.MLP(16)
     history = page.train_quietly(net, data, 2)
+    assert capsys.readouterr().out == ""
     assert len(history) == 2 and history.val_acc[-1] > 0.4
     assert evaluate(net, data)[1] == pytest.approx(history.val_acc[-1])
 
@@ -231,7 +232,7 @@ def test_digits_and_training_on_them():
 def test_training_starts_from_the_given_weights(capsys):
     data, net = page.Digits(batch_size=1_437), page.MLP(16, lr=0.0)
     page.train(net, data, 1)
-    assert "MLP: digits" in capsys.readouterr().out
+    assert "MLP, 12,730 parameters: handwritten digits" in capsys.readouterr().out
     bound = math.sqrt(6 / (784 + 16))
     assert 0.99 * bound < net.net[1].weight.detach().abs().max() <= bound
     again = page.MLP(16, lr=0.0)
