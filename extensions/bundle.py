@@ -2,19 +2,20 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from extensions.record import ROOT, find_pages, read_source
-from helpers.training import HISTORY_TYPE
 
+DATA = re.compile(r"application/vnd\.convnets\.")  # types of outputs that pages read, not show
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
 PREFACE = """\
 *This notebook runs by itself.*
-The next two cells install `d2l` where it is missing, and write the book's `helpers` to a temporary folder."""
+The next two cells install `d2l` where it is missing, and bring along the book's `helpers`."""
 
 SET_UP = '''\
 #@title Set-up: what the book needs and the runtime may lack
@@ -60,7 +61,7 @@ if find_spec("d2l") is None:
     install("--no-deps", D2L)
 '''
 
-UNPACK = '''\
+UNPACK = """\
 #@title The book's own modules, written to a temporary folder
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ for name, text in FILES.items():
     path.write_text(text, encoding="utf-8")
 sys.path.insert(0, book.name)
 import helpers  # noqa: E402
-'''
+"""
 
 
 def set_up_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
@@ -112,18 +113,20 @@ def named(cells: list[NotebookNode]) -> set[str]:
 
 
 def essence(page: Path) -> NotebookNode:
-    """The code cells of a page, and of their outputs the histories of training runs alone."""
+    """The code cells of a page, and of their outputs what other pages read: histories."""
     notebook = read_source(page)
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     recording = page.with_suffix(".ipynb")
     recorded = nbformat.read(recording, as_version=4).cells if recording.is_file() else []
     outputs = {cell.source: cell.get("outputs", []) for cell in recorded}
     for cell in notebook.cells:
-        kept = (o for o in outputs.get(cell.source, []) if HISTORY_TYPE in o.get("data", {}))
-        cell.outputs = [
-            {**output, "data": {HISTORY_TYPE: output.data[HISTORY_TYPE]}} for output in kept
-        ]
         cell.metadata = {}
+        for output in outputs.get(cell.source, []):
+            data = {
+                kind: value for kind, value in output.get("data", {}).items() if DATA.match(kind)
+            }
+            if data:
+                cell.outputs.append(new_output("display_data", data=data))
     return notebook
 
 

@@ -55,10 +55,22 @@ INLINE = re.compile(
     """,
     re.S | re.X,
 )
-ADMONITIONS = {
-    name: name.capitalize()
-    for name in "attention caution danger error hint important note tip warning".split()
-} | {"seealso": "See also", "admonition": "", "sidebar": "", "margin": "", "topic": ""}
+ADMONITIONS = {  # and their titles
+    "admonition": "",
+    "attention": "Attention",
+    "caution": "Caution",
+    "danger": "Danger",
+    "error": "Error",
+    "hint": "Hint",
+    "important": "Important",
+    "margin": "",
+    "note": "Note",
+    "seealso": "See also",
+    "sidebar": "",
+    "tip": "Tip",
+    "topic": "",
+    "warning": "Warning",
+}
 DROPPED = {"bibliography", "exercise-end", "index", "solution-end", "tableofcontents", "toctree"}
 PLAIN_ROLES = {
     "math": "${}$",
@@ -85,7 +97,7 @@ def lower_lines(lines: list[str], references: References) -> str:
     """Lower lines of a cell, or of a directive's body; `BREAK` and `FOLDED` stay in the text."""
     blocks, prose = [], []
     rest = iter(lines)
-    for line in rest:
+    while (line := next(rest, None)) is not None:
         fence = FENCE.match(line)
         if not fence:
             if not LABEL.match(line) and not line.startswith("% "):

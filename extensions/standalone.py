@@ -21,27 +21,27 @@ from docutils import nodes
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 from extensions.bundle import HIDDEN, set_up_cells
-from extensions.lower import BREAK, Part, figure_caption, lower, lower_prose
+from extensions.lower import Part, figure_caption, lower, lower_prose
 from extensions.record import read_source
 from extensions.recordings import recording_of
 from extensions.references import PageReferences
 
 FOLDER = "notebooks"
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
+GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
 AFTER_THE_BUTTONS = 502  # priority: the theme makes its buttons at 501
 
 logger = logging.getLogger(__name__)
 
 
 def pages(app: Sphinx) -> list[str]:
-    """Names of all pages of the book that have code, in the order of the book."""
-    found = (name for name in app.env.toctree_includes.get(app.config.root_doc, []))
-    order = list(dict.fromkeys([*found, *sorted(app.env.found_docs)]))
-    return [name for name in order if has_code(app, name)]
+    """Names of all pages of the book that have code."""
+    return [docname for docname in sorted(app.env.found_docs) if has_code(app, docname)]
 
 
 def has_code(app: Sphinx, docname: str) -> bool:
@@ -149,7 +149,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
         written.append(target)
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in written:
-            archive.write(path, path.relative_to(folder / "chapters"))
+            archive.write(path, path.relative_to(folder))
     logger.info("notebooks: %d pages have one that runs by itself", len(written))
 
 
@@ -175,11 +175,12 @@ def offer_notebook(
                 "label": "download-notebook-button",
             }
             group["buttons"].insert(0, download)
-    if repository := published_repository(Path(app.srcdir)):
+    if repository := app.config.notebooks_repository:
         address = f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}"
         colab = {
             "type": "link",
             "url": f"{address}/{FOLDER}/{pagename}.ipynb",
+            "text": "Colab",
             "icon": "_static/images/logo_colab.png",
             "tooltip": "Open in Colab",
             "label": "colab-button",
@@ -187,7 +188,7 @@ def offer_notebook(
         buttons.insert(0, colab)
 
 
-def published_repository(root: Path) -> str | None:
+def published_repository(root: str | Path) -> str | None:
     """Owner and name of the repository on GitHub, from CI's environment or the git remote."""
     server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     if repository := os.environ.get("GITHUB_REPOSITORY"):
@@ -197,11 +198,18 @@ def published_repository(root: Path) -> str | None:
         remote = subprocess.run(git, capture_output=True, text=True).stdout.strip()
     except FileNotFoundError:
         return None
-    known = re.fullmatch(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?", remote)
+    known = re.fullmatch(GITHUB, remote)
     return known[1] if known else None
 
 
+def find_repository(app: Sphinx, config: Config) -> None:
+    """Set the option before Sphinx looks for what has changed, so that all pages follow it."""
+    config.notebooks_repository = config.notebooks_repository or published_repository(app.srcdir)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("notebooks_repository", None, "html", (str, type(None)))
+    app.connect("config-inited", find_repository)
     app.connect("html-page-context", offer_notebook, priority=AFTER_THE_BUTTONS)
     app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,9 +3,10 @@
     python -m tests.fresh python3.12            all notebooks of the last build
     python -m tests.fresh python3.12 7-5 8-3    those whose names begin so
 
-An environment with torch, torchvision, numpy and ipykernel is made once, in `_build/`; each notebook
-gets a copy of it, so that all of them find the same bare runtime. Whatever else they need they
-install themselves, from the network. BOOK_PROFILE is `check` unless it is set; BOOK_DATA is kept.
+If the Python that is named has no torch, an environment with torch, torchvision, numpy and
+ipykernel is made once, inside `.venv`. Each notebook gets a copy of it, so that all of them find
+the same bare runtime. Whatever else they need they install themselves, from the network.
+BOOK_PROFILE is `check` unless it is set; BOOK_DATA is kept.
 """
 
 import os
@@ -58,7 +59,7 @@ def copy_environment(python: Path, folder: Path, without: str = "") -> Path:
     target = site_packages(made)
     for entry in site_packages(python).iterdir():
         if not (without and entry.name.startswith(without)):
-            (target / entry.name).symlink_to(entry)
+            (target / entry.name).symlink_to(entry.resolve())
     return made
 
 
@@ -87,15 +88,19 @@ def run(notebook: NotebookNode, python: Path, folder: Path, **variables: str) ->
 
 
 def bare_environment(python: str) -> Path:
-    """The interpreter of an environment like that of a bare runtime; made once."""
-    made = ROOT / "_build" / "bare" / Path(python).name / "bin" / "python"
-    if not (made.parent.parent / ".ready").is_file():
+    """An interpreter with the packages of a bare runtime: the one named, or one made of it."""
+    probe = [python, "-c", "import ipykernel, torch, torchvision"]
+    if subprocess.run(probe, capture_output=True).returncode == 0:
+        return Path(python)
+    folder = Path(sys.prefix, "bare", Path(python).name)
+    made, ready = folder / "bin" / "python", folder / ".ready"
+    if not ready.is_file():
         requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
         pair = re.findall(r"^(?:torch|torchvision)==\S+$", requirements, flags=re.M)
-        subprocess.run([python, "-m", "venv", made.parent.parent], check=True)
+        subprocess.run([python, "-m", "venv", folder], check=True)
         pip = [made, "-m", "pip", "install", "--quiet", *pair, "numpy", "ipykernel"]
         subprocess.run(pip, check=True)
-        (made.parent.parent / ".ready").touch()
+        ready.touch()
     return made
 
 
@@ -114,7 +119,7 @@ def main(python: str, *names: str) -> int:
             try:
                 run(nbformat.read(path, 4), fresh, Path(folder, "home"), **variables)
             except CellExecutionError as error:
-                failed, fault = failed + 1, f"\n{error}"
+                failed, fault = failed + 1, f": {error.ename}: {error.evalue}"
         print(f"{path.stem}: {time.perf_counter() - start:.0f} s{fault or ', runs'}", flush=True)
     return failed
 
