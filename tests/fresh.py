@@ -83,7 +83,7 @@ def run(notebook: NotebookNode, python: Path, folder: Path, **variables: str) ->
         timeout=1800,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env={**environment, "HOME": str(folder), **variables})
+    client.execute(cleanup_kc=True, env={**environment, "HOME": str(folder), **variables})
     return notebook
 
 
