@@ -112,3 +112,8 @@ def test_a_solution_without_code_is_folded_where_it_stands():
 def test_what_cannot_be_said_raises(myst, words):
     with pytest.raises(ValueError, match=words):
         lowered(myst)
+
+
+def test_what_follows_a_solution_is_not_hidden_with_it():
+    after = "And more.\n```{solution-end}\n```\n## Sources"
+    assert lower(after, Answers()) == [Part("And more."), Part("## Sources")]
