@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import jupytext
 import nbformat
 
 from helpers.training import HISTORY_TYPE, History
@@ -15,20 +14,27 @@ DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
 def find_page(stem: str) -> Path:
-    """Source of the page of that name.
+    """Source of the page of that name; its recording where only that is there.
 
     Raises:
         FileNotFoundError: no page has that name.
     """
-    found = sorted((ROOT / "chapters").rglob(f"{stem}.md"))
+    chapters = ROOT / "chapters"
+    found = sorted(chapters.rglob(f"{stem}.md")) or sorted(chapters.rglob(f"{stem}.ipynb"))
     if not found:
         raise FileNotFoundError(f"no page {stem}.md below chapters/")
     return found[0]
 
 
 def code_cells(page: Path) -> list[str]:
-    """Sources of the page's code cells."""
-    return [cell.source for cell in jupytext.read(page).cells if cell.cell_type == "code"]
+    """Sources of the code cells of a page's source or recording."""
+    if page.suffix == ".ipynb":
+        notebook = nbformat.read(page, as_version=4)
+    else:
+        import jupytext  # not needed, and often not there, where a notebook runs by itself
+
+        notebook = jupytext.read(page)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def definitions(page: Path) -> list[ast.stmt]:

@@ -35,3 +35,11 @@ def test_a_history_is_text_and_data():
 def test_an_unknown_page_is_named():
     with pytest.raises(FileNotFoundError, match="no page 9-9-nothing.md"):
         pages.recorded_histories("9-9-nothing")
+
+
+def test_definitions_come_from_the_recording_where_there_is_no_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    page(tmp_path)
+    (tmp_path / "chapters" / "some" / "9-1-page.md").unlink()
+    found = pages.find_page("9-1-page")
+    assert found.suffix == ".ipynb" and pages.code_cells(found) == ["fit()"]

@@ -1,0 +1,215 @@
+"""Sphinx extension: for every page that has code, a notebook that runs by itself.
+
+The notebook has the page's cells and the outputs of its recording. Its Markdown is plain
+(`extensions/lower.py`), its numbers are those of the site (`extensions/references.py`), and its
+first code cells bring along what a bare runtime lacks (`extensions/bundle.py`). All notebooks, and
+`all.zip`, lie in `notebooks/` beside the pages. The download button of a page offers its notebook;
+a button opens it in Colab, where the repository is known to which the site is published.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from docutils import nodes
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from extensions.bundle import HIDDEN, set_up_cells
+from extensions.lower import Part, figure_caption, lower, lower_prose
+from extensions.record import read_source
+from extensions.recordings import recording_of
+from extensions.references import PageReferences
+
+FOLDER = "notebooks"
+BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
+GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+AFTER_THE_BUTTONS = 502  # priority: the theme makes its buttons at 501
+
+logger = logging.getLogger(__name__)
+
+
+def pages(app: Sphinx) -> list[str]:
+    """Names of all pages of the book that have code."""
+    return [docname for docname in sorted(app.env.found_docs) if has_code(app, docname)]
+
+
+def has_code(app: Sphinx, docname: str) -> bool:
+    return "kernelspec" in app.env.metadata.get(docname, {})
+
+
+def read_recorded(page: Path) -> NotebookNode:
+    """The page's cells, with the outputs of its recording unless the code has changed since."""
+    notebook, recording = read_source(page), recording_of(page)
+    if recording.is_file():
+        recorded = [c for c in nbformat.read(recording, as_version=4).cells if "outputs" in c]
+        code = [cell for cell in notebook.cells if "outputs" in cell]
+        if [cell.source for cell in code] == [cell.source for cell in recorded]:
+            for cell, was in zip(code, recorded, strict=True):
+                cell.outputs, cell.execution_count = was.outputs, was.execution_count
+    return notebook
+
+
+def make_standalone(notebook: NotebookNode, references: PageReferences) -> NotebookNode:
+    """Turn a page's notebook into one that runs, and reads well, by itself.
+
+    Raises:
+        ValueError: something on the page cannot be said in plain Markdown.
+    """
+    cells: list[NotebookNode] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cells += [markdown_cell(part) for part in lower(cell.source, references)]
+        elif "remove-cell" in cell.metadata.get("tags", []):
+            cells += set_up_cells(notebook.cells)
+        else:
+            cells += code_cells(cell, references)
+    if number := references.title_number():
+        cells[0].source = re.sub(r"^# ", f"# {number} ", cells[0].source)
+    if sources := references.sources():
+        listed = "\n".join(f"- {source}" for source in sources)
+        cells.append(new_markdown_cell(f"## References\n\n{listed}"))
+    for position, cell in enumerate(cells, start=1):
+        cell["id"] = f"cell-{position}"
+    folded = [cell for cell in cells if "jp-MarkdownHeadingCollapsed" in cell.metadata]
+    for cell in folded:
+        cell.metadata["id"] = cell["id"]  # by which Colab knows it
+    made = nbformat.v4.new_notebook(cells=cells)
+    made.metadata["kernelspec"] = notebook.metadata["kernelspec"]
+    made.metadata["language_info"] = {"name": "python"}
+    made.metadata["colab"] = {"collapsed_sections": [cell["id"] for cell in folded]}
+    return made
+
+
+def markdown_cell(part: Part) -> NotebookNode:
+    metadata = {"jp-MarkdownHeadingCollapsed": True} if part.folded else {}
+    return new_markdown_cell(part.text, metadata=metadata)
+
+
+def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookNode]:
+    """A code cell with metadata that Jupyter and Colab know, and the caption of its figure."""
+    tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
+    cell.metadata = dict(HIDDEN) if {"hide-input", "hide-cell"} & set(tags) else {}
+    if "raises-exception" in tags:
+        show_error(cell)
+    if not figure:
+        return [cell]
+    number = references.text("numref", figure["name"]) if "name" in figure else ""
+    caption = lower_prose(figure.get("caption", ""), references)
+    return [cell, new_markdown_cell(figure_caption(number, caption))]
+
+
+def show_error(cell: NotebookNode) -> None:
+    """Let a cell that is meant to raise print its error: not every runtime would go on after it.
+
+    Raises:
+        ValueError: the cell's code cannot be indented.
+    """
+    wrapped = f"try:\n{textwrap.indent(cell.source, '    ')}\nexcept Exception as raised:\n"
+    wrapped += '    print(f"{type(raised).__name__}: {raised}")'
+    if ast.unparse(ast.parse(wrapped).body[0].body) != ast.unparse(ast.parse(cell.source)):
+        raise ValueError(f"a cell that raises has a text of several lines: {cell.source!r}")
+    cell.source = wrapped
+    cell.outputs = [
+        new_output("stream", name="stdout", text=f"{output.ename}: {output.evalue}\n")
+        if output.output_type == "error"
+        else output
+        for output in cell.outputs
+    ]
+
+
+def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """Write the notebooks of all pages, and the archive of all.
+
+    Raises:
+        ExtensionError: a page cannot be said in plain Markdown.
+    """
+    if exception or app.builder.format != "html":
+        return
+    folder = Path(app.outdir, FOLDER)
+    written = []
+    for docname in pages(app):
+        source, target = Path(app.env.doc2path(docname)), folder / f"{docname}.ipynb"
+        try:
+            notebook = make_standalone(read_recorded(source), PageReferences(app, docname))
+        except ValueError as error:
+            raise ExtensionError(f"no notebook of {docname}: {error}") from error
+        target.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, target)
+        written.append(target)
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in written:
+            archive.write(path, path.relative_to(folder))
+    logger.info("notebooks: %d pages have one that runs by itself", len(written))
+
+
+def offer_notebook(
+    app: Sphinx,
+    pagename: str,
+    template: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    """Put the page's notebook into the theme's download menu, and a button for Colab beside it."""
+    buttons = context.get("header_buttons", [])
+    if doctree is None or not has_code(app, pagename):
+        return
+    for group in buttons:
+        if group.get("label") == "download-buttons":
+            download = {
+                "type": "link",
+                "url": context["pathto"](f"{FOLDER}/{pagename}.ipynb", 1),
+                "text": ".ipynb",
+                "icon": "fas fa-code",
+                "tooltip": "Download a notebook that runs by itself",
+                "label": "download-notebook-button",
+            }
+            group["buttons"].insert(0, download)
+    if repository := app.config.notebooks_repository:
+        address = f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}"
+        colab = {
+            "type": "link",
+            "url": f"{address}/{FOLDER}/{pagename}.ipynb",
+            "text": "Colab",
+            "icon": "_static/images/logo_colab.png",
+            "tooltip": "Open in Colab",
+            "label": "colab-button",
+        }
+        buttons.insert(0, colab)
+
+
+def published_repository(root: str | Path) -> str | None:
+    """Owner and name of the repository on GitHub, from CI's environment or the git remote."""
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    if repository := os.environ.get("GITHUB_REPOSITORY"):
+        return repository if server == "https://github.com" else None
+    git = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
+    try:
+        remote = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return None
+    known = re.fullmatch(GITHUB, remote)
+    return known[1] if known else None
+
+
+def find_repository(app: Sphinx, config: Config) -> None:
+    """Set the option before Sphinx looks for what has changed, so that all pages follow it."""
+    config.notebooks_repository = config.notebooks_repository or published_repository(app.srcdir)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_config_value("notebooks_repository", None, "html", (str, type(None)))
+    app.connect("config-inited", find_repository)
+    app.connect("html-page-context", offer_notebook, priority=AFTER_THE_BUTTONS)
+    app.connect("build-finished", write_notebooks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
