@@ -1,10 +1,10 @@
 """Sphinx extension: one style sheet with what the pages use, and two small fonts.
 
-The theme brings 600 kB of styles and 400 kB of icons, of which the book uses a tenth. When all pages
-are written, their style sheets are joined into one, rules for classes that occur on no page and in
-no script are left out, and the fonts are cut to the characters that the book shows. The fonts
-stand inside style sheets, because a browser that reads the book from a folder may refuse to load
-a font from there.
+The theme brings 600 kB of styles and 400 kB of icons, of which the book uses a tenth. When all
+pages are written, their style sheets are joined into one, rules for classes that occur on no page
+and in no script are left out, and the fonts are cut to the characters that the book shows. The
+fonts stand inside the style sheet, because a browser that reads the book from a folder may refuse
+to load a font from there.
 """
 
 import base64

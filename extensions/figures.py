@@ -3,8 +3,8 @@
     ```{recorded} 7-2-convolutions-for-images fig-edges
     ```
 
-shows the figure with that name from the recording of that page, with its description, as a link to it.
-So an overview has the pictures of the book as they are now, and no file is kept twice.
+shows the figure with that name from the recording of that page, with its description, as a link to
+it. So an overview has the pictures of the book as they are now, and no file is kept twice.
 """
 
 import base64

@@ -17,7 +17,7 @@ from sphinx.util.images import get_image_size
 STYLE_SHEET = "site.css"  # written by extensions.assets, in place of all others
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 RESOLVE_THEME = (
-    'if (document.documentElement.dataset.theme === "auto") document.documentElement.dataset.theme ='
+    'const root = document.documentElement; if (root.dataset.theme === "auto") root.dataset.theme ='
     ' matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";'
 )
 
@@ -137,7 +137,7 @@ def mark_tables(soup: BeautifulSoup) -> None:
 
 
 def mark_citations(soup: BeautifulSoup) -> None:
-    """Entries of a bibliography are the items of their list; docutils' role for them is obsolete."""
+    """Entries of a bibliography are the items of a list; docutils' role for them is obsolete."""
     for entry in soup.select('[role="doc-biblioentry"]'):
         entry["role"] = "listitem"
 
