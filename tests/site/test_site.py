@@ -1,6 +1,7 @@
 """The compiled site: strict build, nothing executed, and what a browser makes of every page."""
 
 import functools
+import gzip
 import http.server
 import os
 import re
@@ -13,14 +14,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
 from bs4 import BeautifulSoup
 
 from tests.lift import ROOT
 from tests.test_book import PAGES, SOURCES
 
 HTML = ROOT / "_build" / "html"
-PATHS = ["index", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
-WIDTHS = {"desktop": 1280, "phone": 360}
+PATHS = ["index", "how-to-run", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
+LIGHT_PAGE = 500_000  # bytes over the wire, with all pictures
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 of_every_path = pytest.mark.parametrize("path", PATHS)
 
@@ -50,8 +52,47 @@ def test_the_build_is_strict_and_executes_nothing(log):
 
 
 @of_every_path
-def test_a_page_has_one_main_heading(log, path):
-    assert len(soup(path).select("article h1")) == 1
+def test_a_page_has_one_main_heading_and_a_description(log, path):
+    assert len(soup(path).select("h1")) == 1
+    (description,) = soup(path).select('meta[name="description"]')
+    assert len(description["content"]) >= 50
+
+
+@of_every_path
+def test_a_page_is_light(log, path):
+    """The page, all that it loads and the map of what it might load, compressed."""
+    here = HTML / f"{path}.html"
+    tags = soup(path).select("script[src], link[rel~=stylesheet], link[rel~=icon], img")
+    names = {(tag.get("src") or tag.get("href")).split("?")[0] for tag in tags}
+    files = {here, *((here.parent / name).resolve() for name in names)}
+    weights = {file.name: len(gzip.compress(file.read_bytes())) for file in files}
+    assert sum(weights.values()) <= LIGHT_PAGE, weights
+
+
+@of_every_path
+def test_scripts_wait_and_only_a_search_loads_its_index(log, path):
+    scripts = soup(path).select("script[src]")
+    assert scripts and all(tag.has_attr("defer") for tag in scripts)
+    names = " ".join(tag["src"] for tag in scripts)
+    assert "searchindex" not in names and "fontawesome" not in names
+
+
+@of_every_path
+def test_pictures_have_sizes_and_wait_for_their_turn(log, path):
+    images = soup(path).select("article img")
+    for number, image in enumerate(images):
+        assert int(image["width"]) > 0 and int(image["height"]) > 0, image
+        assert number == 0 or image["loading"] == "lazy", image
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_page_says_what_its_recording_was_made_on(log, page):
+    import nbformat
+
+    made_on = nbformat.read(page.with_suffix(".ipynb"), as_version=4).metadata.book
+    (line,) = soup(page.relative_to(ROOT).with_suffix("").as_posix()).select("article .made-on")
+    for value in made_on.values():
+        assert value in line.get_text()
 
 
 @of_every_path
@@ -147,16 +188,19 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(log):
-    """The site, served on loopback."""
+    """The site, served on loopback from a folder below the root, as on a project's pages."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
             pass
 
+        def translate_path(self, path):
+            return super().translate_path(path.removeprefix("/book"))
+
     handler = functools.partial(Quiet, directory=str(HTML))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://127.0.0.1:{server.server_port}/book"
     server.shutdown()
 
 
@@ -166,64 +210,136 @@ def allow_loopback(monkeypatch):
     monkeypatch.undo()
 
 
-@of_every_path
-@pytest.mark.parametrize("device", WIDTHS)
-def test_a_page_in_the_browser(allow_loopback, browser, address, path, device):
-    faults: list[str] = []
-    context = browser.new_context(viewport={"width": WIDTHS[device], "height": 800})
+@pytest.fixture
+def page(allow_loopback, browser):
+    """An empty page, 1280 pixels wide, in light mode; `page.faults` collects what goes wrong."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
+    )
     page = context.new_page()
-    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request",
-        lambda r: faults.append(r.url) if not r.url.startswith((address, "data:")) else None,
-    )
-    page.goto(f"{address}/{path}.html", wait_until="load")
-    formulas = page.locator(".math").count()
-    if formulas:
-        page.wait_for_function(
-            "n => document.querySelectorAll('mjx-container').length >= n", arg=formulas
-        )
-    assert page.locator("mjx-merror").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[device]
-    broken = page.evaluate(
-        "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
-    )
-    assert broken == []
-    assert faults == []
-    keep_screenshot(page, path, device)
+    page.faults = []
+    page.on("console", lambda m: page.faults.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("requestfailed", lambda request: page.faults.append(f"failed: {request.url}"))
+    yield page
     context.close()
 
 
-def keep_screenshot(page, path: str, device: str) -> None:
-    """Leave a picture of the page where CI collects them."""
-    if folder := os.environ.get("BOOK_SCREENSHOTS"):
-        name = f"{path.replace('/', '_')}-{device}.png"
+def close_network(page, *allowed: str) -> None:
+    """Refuse every request that does not begin with one of `allowed`, and count it as a fault."""
+
+    def check(route):
+        if route.request.url.startswith((*allowed, "data:")):
+            route.continue_()
+        else:
+            page.faults.append(f"asked for {route.request.url}")
+            route.abort()
+
+    page.route("**/*", check)
+
+
+INVISIBLE = """() => [...document.querySelectorAll('article math')].filter(m => {
+    const box = m.getBoundingClientRect();
+    return m.checkVisibility() && !(box.width > 0 && box.height > 0);
+}).map(m => m.textContent)"""
+SIDEWAYS = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+    [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right >
+    innerWidth + 1).map(e => e.outerHTML.slice(0, 120)).slice(0, 5)"""
+BROKEN = """async () => {
+    const images = [...document.images];
+    images.forEach(image => image.loading = 'eager');
+    await Promise.all(images.map(image => image.decode().catch(() => null)));
+    return images.filter(image => !image.naturalWidth).map(image => image.src);
+}"""
+
+
+def violations(page, **options) -> dict[str, list[str]]:
+    """What axe, with these options, finds on the page as it stands: rule and places."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
+    options["resultTypes"] = ["violations"]
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
+    return {rule["id"]: [node["html"][:200] for node in rule["nodes"][:3]] for rule in found}
+
+
+@of_every_path
+def test_a_page_in_the_browser(page, address, path):
+    close_network(page, address)
+    page.goto(f"{address}/{path}.html", wait_until="load")
+    assert page.evaluate(BROKEN) == []
+    assert page.evaluate(INVISIBLE) == []
+    assert page.locator("article math").count() == page.locator("article .math").count()
+    assert violations(page) == {}
+    keep_screenshot(page, path, "desktop-light")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    assert violations(page, runOnly=["color-contrast"]) == {}  # nothing but colours has changed
+    keep_screenshot(page, path, "desktop-dark")
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.wait_for_function("innerWidth === 320")
+    assert page.evaluate(SIDEWAYS) == []
+    keep_screenshot(page, path, "phone-dark")
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    colours_apart = {"color-contrast": {"enabled": False}}  # they are those of the desktop
+    assert violations(page, rules=colours_apart) == {}
+    keep_screenshot(page, path, "phone-light")
+    assert page.faults == []
+
+
+def keep_screenshot(page, path: str, view: str) -> None:
+    """Leave a picture of the page for people to look at: in CI, and where one is asked for."""
+    folder = os.environ.get("BOOK_SCREENSHOTS")
+    if folder is None and os.environ.get("CI"):
+        folder = ROOT / "_build" / "screenshots"
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        name = f"{path.replace('/', '_')}-{view}.png"
         page.screenshot(path=str(Path(folder) / name), full_page=True)
 
 
-def test_a_solution_unfolds(allow_loopback, browser, address):
-    page = browser.new_page()
-    page.goto(f"{address}/{PATHS[PATHS.index(next(p for p in PATHS if '7-2' in p))]}.html")
+@of_every_path
+def test_a_page_reads_the_same_from_a_folder(page, log, path):
+    close_network(page, HTML.as_uri())
+    page.goto((HTML / f"{path}.html").as_uri(), wait_until="load")
+    assert page.evaluate("getComputedStyle(document.querySelector('main')).display") != "inline"
+    assert page.evaluate("document.fonts.load('16px \"Font Awesome 6 Free\"').then(f => f.length)")
+    if page.locator("article math").count():
+        assert page.evaluate("document.fonts.load('16px \"Book Math\"').then(f => f.length)")
+    assert page.faults == []
+
+
+def test_a_solution_unfolds(page, address):
+    page.goto(f"{address}/{next(path for path in PATHS if '7-2' in path)}.html")
     solution = page.locator("div.solution").first
     code = solution.locator("pre").first
     assert not code.is_visible()
     solution.locator("button").first.click()
     code.wait_for(state="visible", timeout=5000)
-    page.close()
 
 
-def test_search_finds_an_operator(allow_loopback, browser, address):
-    page = browser.new_page()
+@pytest.mark.parametrize(
+    "word, title", [("corr2d", "Convolutions for images"), ("ResNet", "ResNet and ResNeXt")]
+)
+def test_search_finds_operators_and_classes(page, address, word, title):
+    page.goto(f"{address}/index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(word)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a", timeout=20000)
+    page.wait_for_function("document.querySelector('.search-summary').textContent.match(/\\d/)")
+    hits = page.locator("#search-results li a").all_inner_texts()
+    assert any(title in hit for hit in hits), hits
+    assert page.faults == []
+
+
+def test_the_page_of_search_results_is_accessible(page, address):
     page.goto(f"{address}/search.html?q=corr2d")
     page.wait_for_selector("#search-results li a", timeout=20000)
-    hits = page.locator("#search-results li a").all_inner_texts()
-    assert any("Convolutions for images" in hit for hit in hits), hits
-    page.close()
+    assert violations(page) == {}
 
 
-def test_dark_mode_switches(allow_loopback, browser, address):
-    page = browser.new_page(color_scheme="light")
+def test_dark_mode_switches_and_stays(page, address):
     page.goto(f"{address}/index.html")
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
@@ -231,6 +347,25 @@ def test_dark_mode_switches(allow_loopback, browser, address):
         page.locator("button.theme-switch-button").first.click()
         if page.evaluate("document.documentElement.dataset.theme") == "dark":
             break
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate(background) != light
-    page.close()
+    page.goto(f"{address}/how-to-run.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_menu_opens_on_a_phone(page, address):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"{address}/index.html")
+    link = page.locator("nav.bd-links a", has_text="How to run it").first
+    assert not link.is_visible()
+    page.locator("button.primary-toggle").click()
+    link.wait_for(state="visible", timeout=5000)
+
+
+def test_what_scrolls_sideways_is_reached_by_keyboard(page, address):
+    page.goto(f"{address}/{next(path for path in PATHS if '7-2' in path)}.html")
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.wait_for_function("document.querySelector('article .formula[tabindex]') !== null")
+    box = page.locator("article .formula[tabindex]").first
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")

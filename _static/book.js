@@ -1,0 +1,13 @@
+// What scrolls sideways can be reached by keyboard, and only while it scrolls.
+(() => {
+  const scrollers = document.querySelectorAll(
+    ".bd-article :is(.formula, .scrolls, pre, .cell_output, .cell_output > .output)",
+  );
+  const update = (box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  const observer = new ResizeObserver((entries) => entries.forEach((e) => update(e.target)));
+  scrollers.forEach((box) => observer.observe(box));
+  document.fonts?.ready.then(() => scrollers.forEach(update));
+})();

@@ -1,0 +1,74 @@
+"""Sphinx extension: the directive `recorded`, which shows a figure of a page on another page.
+
+    ```{recorded} 7-2-convolutions-for-images fig-edges
+    ```
+
+shows the figure with that name from the recording of that page, with its description, as a link to
+it. So an overview has the pictures of the book as they are now, and no file is kept twice.
+"""
+
+import base64
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from extensions.record import resolve
+from extensions.recordings import recording_of
+
+ENDINGS = {"image/svg+xml": "svg", "image/png": "png"}
+
+
+def find_figure(recording: Path, name: str) -> tuple[str, bytes, dict[str, str]]:
+    """Ending, content and options (alt, classes) of the figure `name` of a recording.
+
+    Raises:
+        ValueError: the recording has no figure of that name; the text lists those it has.
+    """
+    names = []
+    for cell in nbformat.read(recording, as_version=4).cells:
+        options = cell.metadata.get("mystnb", {})
+        names.append(options.get("figure", {}).get("name"))
+        if names[-1] != name:
+            continue
+        for output in cell.get("outputs", []):
+            for mime, ending in ENDINGS.items():
+                if mime in output.get("data", {}):
+                    data = output.data[mime]
+                    content = data.encode() if ending == "svg" else base64.b64decode(data)
+                    return ending, content, options["image"]
+    known = ", ".join(filter(None, names))
+    raise ValueError(f"{recording.stem} has no figure {name!r}; it has: {known}")
+
+
+class Recorded(SphinxDirective):
+    required_arguments = 2  # page, name of the figure
+
+    def run(self) -> list[nodes.Node]:
+        page, name = self.arguments
+        try:
+            source = resolve(page, Path(self.env.srcdir))
+            ending, content, options = find_figure(recording_of(source), name)
+        except (ValueError, OSError) as error:
+            raise self.error(str(error)) from error
+        self.env.note_dependency(str(recording_of(source)))
+        folder = Path(self.env.app.outdir).parent / "recorded"
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = folder / f"{name}.{ending}"
+        picture.write_bytes(content)
+        uri = "/" + picture.relative_to(self.env.srcdir).as_posix()
+        docname = source.relative_to(self.env.srcdir).with_suffix("").as_posix()
+        image = nodes.image(uri=uri, alt=options["alt"], classes=options.get("classes", "").split())
+        link = nodes.reference("", "", image, refuri=self.target(docname, name))
+        return [nodes.container("", nodes.paragraph("", "", link), classes=["recorded"])]
+
+    def target(self, docname: str, name: str) -> str:
+        builder = self.env.app.builder
+        return f"{builder.get_relative_uri(self.env.docname, docname)}#{name}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("recorded", Recorded)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
