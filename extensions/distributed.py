@@ -20,8 +20,9 @@ import jupytext
 
 from extensions.record import ROOT, resolve
 
+FIGURES = ROOT / "_build" / "distributed"
 BEFORE = """\
-import contextlib, os, sys
+import os, sys
 from helpers import best_device
 from helpers.distributed import join
 TEAM = join(best_device())
@@ -67,9 +68,7 @@ def launch(page: Path, processes: int, options: list[str]) -> int:
     }
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / f"{page.stem}.py"
-        script.write_text(
-            write_script(page, ROOT / "_build" / "distributed" / page.stem), encoding="utf-8"
-        )
+        script.write_text(write_script(page, FIGURES / page.stem), encoding="utf-8")
         command = [sys.executable, "-m", "torch.distributed.run", *(options or ["--standalone"])]
         command += [f"--nproc-per-node={processes}", str(script)]
         return subprocess.run(command, cwd=page.parent, env=environment, check=False).returncode
