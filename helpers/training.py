@@ -19,7 +19,8 @@ from helpers.history import History
 from helpers.profile import current_profile
 from helpers.summary import summary
 
-EVALUATION_PIXELS = 1024 * 28 * 28  # at a time where no gradient is kept
+EVALUATION_PIXELS = 256 * 28 * 28  # at a time where no gradient is kept: they stay in the cache
+EVALUATION_IMAGES = 32  # at least, however large
 
 
 class Trainer(d2l.Trainer):
@@ -252,7 +253,7 @@ def outputs(model: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
     mode = model.training
     model.eval()
     try:
-        batches = images.split(max(1, EVALUATION_PIXELS // math.prod(size)))
+        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(size)))
         return torch.cat([model(to_float(batch.to(device), size)) for batch in batches])
     finally:
         model.train(mode)
