@@ -34,8 +34,8 @@ class Trainer(d2l.Trainer):
         checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
             on where it ends, bit for bit on the CPU.
         dtype: Of convolutions and matrix products in training: float32, or bfloat16 by autocast,
-            the default on a GPU that has it. Weights, the loss, the statistics of batch
-            normalisation and all of validation stay in float32.
+            the default on a GPU that has it. Weights, the loss, the statistics of nn.BatchNorm2d
+            and all of validation stay in float32.
 
     Attributes:
         history: `History` of the last run, also after an interrupt or an error.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers import FashionMNIST, Trainer
 from helpers.data import BatchLoader, ImageSet
 from helpers.distributed import Team, current_team, join
 from tests.lift import ROOT
@@ -196,3 +197,11 @@ def test_a_process_on_its_own_is_a_team_of_one(monkeypatch):
     assert join(torch.device("cpu")) == current_team() == Team(0, 1)
     model = torch.nn.Linear(2, 2)
     assert Team().wrap(model) is model
+
+
+def test_a_process_that_is_left_alone_says_so():
+    trainer = Trainer(1, plot=False)
+    trainer.data, trainer.team = FashionMNIST(), Team(0, 2)
+    with pytest.raises(ConnectionError, match="process 0 of 2 has lost another one"):
+        trainer.explain(RuntimeError("gloo: Connection closed by peer [127.0.0.1]:1234"))
+    trainer.explain(RuntimeError("something else"))  # is left as it is
