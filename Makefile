@@ -12,15 +12,17 @@ PAGE   ?=
 PROFILE ?= full
 RUN    ?=
 TESTS  ?=
+PROCESSES ?= 2
+LAUNCH ?=
 
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks test record text lint format bench newest clean
+.PHONY: help book notebooks test record text distributed lint format bench newest clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python" % v[:2])'
@@ -49,6 +51,9 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
 	$(BIN)/python -m extensions.record --text $(PAGE)
+
+distributed: $(READY) ## run a page in several processes (PAGE=7-6-lenet, PROCESSES=2)
+	$(BIN)/python -m extensions.distributed $(PAGE) $(PROCESSES) $(LAUNCH)
 
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .

@@ -13,14 +13,25 @@ def wait() -> None:
         torch.accelerator.synchronize()
 
 
-def alternate(alternatives: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each alternative, over rounds in which every one runs once."""
+def alternate(
+    alternatives: Mapping[str, Callable[..., object]],
+    rounds: int,
+    fresh: Callable[[], object] | None = None,
+) -> dict[str, float]:
+    """Median seconds of each alternative, over rounds in which every one runs once.
+
+    Args:
+        alternatives: What to time, by name.
+        rounds: How often.
+        fresh: Makes what every run starts from, a new network for example; it is not timed.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in alternatives}
     for _ in range(rounds):
         for name, run in alternatives.items():
+            given = () if fresh is None else (fresh(),)
             wait()
             start = time.perf_counter()
-            run()
+            run(*given)
             wait()
             seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}

@@ -1,44 +1,98 @@
-"""One epoch of LeNet on all of Fashion-MNIST: d2l as it comes, `helpers`, and a bare loop.
+"""One epoch of three networks of the book, trained in five ways on real Fashion-MNIST.
 
 Needs the data: set BOOK_DATA to the folder that holds FashionMNIST/raw, or have a network.
-All do the same work: 60,000 images in shuffled batches of 128, then 10,000 to validate.
-d2l runs twice: as in its notebooks, where its Trainer renders the curves again and again, and with
-the curves switched off. `helpers` show a progress bar; their one figure comes once a run, not once
-an epoch, and is left out.
+All ways do the same work: the same images in shuffled minibatches of 128, then the validation
+images. LeNet takes all of them; the large networks a fixed part, since one epoch on a CPU would
+last half an hour. The ways:
+
+- d2l: its Trainer and its loader, as in its notebooks, which render the curves again and again;
+- the same with the curves switched off;
+- a plain loop over a DataLoader with two workers, as PyTorch's tutorials write it;
+- `helpers`: the Trainer and data of this book, with the progress bar and the checks;
+- a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
+  as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
+  It shares with `helpers` the memory format, the fused optimiser and, on a GPU, bfloat16.
+
+The medians are printed and written to benchmarks/results/<device>.json for the appendix.
 """
 
 import contextlib
+import datetime
 import io
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+import torchvision
 from d2l import torch as d2l
 from IPython.core.interactiveshell import InteractiveShell
-from torch import nn
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Subset
 
 from benchmarks.timing import alternate, report
 from helpers import FashionMNIST, Trainer, best_device, describe_device
 from helpers.data import data_root
+from helpers.device import has_bfloat16
+from helpers.pages import lift
 
 BATCH = 128
+RESULTS = Path(__file__).resolve().parent / "results"
+VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
+D2L, NO_CURVES = "d2l", "d2l without curves"
+PLAIN, HELPERS, BARE = "DataLoader", "helpers", "bare loop"
 
 
-class LeNet(d2l.Classifier):
-    def __init__(self, lr: float = 0.1, curves: bool = False):
-        super().__init__()
-        self.lr = lr
-        self.board.display = curves
-        self.net = nn.Sequential(
-            nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2),
-            nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(),
-            nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
-        )  # fmt: skip
+@dataclass(frozen=True)
+class Case:
+    """A network and the images of its epoch.
+
+    Attributes:
+        name: What the table calls it.
+        make: Builds the network.
+        side: Height and width of the images, in pixels.
+        num_train, num_val: Number of images.
+        rounds: How often every alternative is timed.
+    """
+
+    name: str
+    make: Callable[[], d2l.Classifier]
+    side: int
+    num_train: int
+    num_val: int
+    rounds: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.side, self.side
+
+
+def cases(device: torch.device) -> list[Case]:
+    """The three networks; on a GPU the large ones take more images."""
+    num_train, num_val = (12_800, 2_560) if device.type == "cuda" else (512, 128)
+    large = {"num_train": num_train, "num_val": num_val, "rounds": 3}
+    return [
+        Case("LeNet", lift("7-6-lenet").LeNet, 28, 60_000, 10_000, rounds=5),
+        Case("small VGG", lambda: lift("8-2-vgg").VGG(VGG_ARCH), 224, **large),
+        Case("ResNet-18", lift("8-6-resnet").ResNet, 96, **large),
+    ]
+
+
+def build(case: Case) -> d2l.Classifier:
+    """A new network whose lazy layers have their shapes; the same weights every time."""
+    torch.manual_seed(0)
+    model = case.make()
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, 1, *case.size))
+    return model
 
 
 @contextlib.contextmanager
@@ -47,65 +101,130 @@ def silence() -> Iterator[None]:
         yield
 
 
-def d2l_epoch(data: d2l.DataModule, curves: bool) -> None:
+def d2l_epoch(model: d2l.Classifier, data: d2l.DataModule, curves: bool) -> None:
+    model.board.display = curves
     trainer = d2l.Trainer(max_epochs=1, num_gpus=int(torch.cuda.is_available()))
     with silence():
-        trainer.fit(LeNet(curves=curves), data)
+        trainer.fit(model, data)
     plt.close("all")
 
 
-def helpers_epoch(data: FashionMNIST) -> None:
+def plain_epoch(model: d2l.Classifier, data: d2l.DataModule, device: torch.device) -> None:
+    """The loop of PyTorch's tutorials, which reads the loss at every step."""
+    model.to(device).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=model.lr)
+    for X, y in DataLoader(data.train, batch_size=BATCH, shuffle=True, num_workers=2):
+        X, y = X.to(device), y.to(device)
+        loss = F.cross_entropy(model(X), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    model.eval()
+    correct = 0
+    with torch.no_grad():
+        for X, y in DataLoader(data.val, batch_size=BATCH, num_workers=2):
+            X, y = X.to(device), y.to(device)
+            correct += (model(X).argmax(1) == y).sum().item()
+
+
+def helpers_epoch(model: d2l.Classifier, data: FashionMNIST) -> None:
     with silence():
-        Trainer(max_epochs=1, plot=False).fit(LeNet(), data)
+        Trainer(max_epochs=1, plot=False).fit(model, data)
 
 
-def bare_epoch(data: FashionMNIST) -> None:
-    """The least that can be written: no loader, no history, no checks."""
-    device = data.train.labels.device
-    model = LeNet().to(device)
-    optim = torch.optim.SGD(model.parameters(), lr=model.lr)
-    order = torch.randperm(len(data.train)).to(device)
+def bare_epoch(model: d2l.Classifier, train: tuple, val: tuple, size: tuple[int, int]) -> None:
+    """The least that can be written. `train`, `val`: images, uint8 or float32, and labels."""
+    device = train[1].device
+    model.to(device).to(memory_format=torch.channels_last).train()
+    optim = torch.optim.SGD(model.parameters(), lr=model.lr, fused=True)
+    order = torch.randperm(len(train[1])).to(device)
     for index in order.split(BATCH):
-        X, y = data.train.images[index].float().div_(255), data.train.labels[index]
-        loss = nn.functional.cross_entropy(model.net(X), y)
+        X, y = prepare(train[0][index], size), train[1][index]
+        with torch.autocast(device.type, torch.bfloat16, has_bfloat16(device)):
+            y_hat = model(X)
+        loss = F.cross_entropy(y_hat.float(), y)
         optim.zero_grad()
         loss.backward()
         optim.step()
-    correct = 0
+    model.eval()
+    correct = torch.zeros((), dtype=torch.long, device=device)
     with torch.no_grad():
-        for X, y in zip(data.val.images.split(1024), data.val.labels.split(1024), strict=True):
-            correct += (model.net(X.float().div_(255)).argmax(1) == y).sum()
-    assert 0 < int(correct) < len(data.val)
+        for images, y in zip(val[0].split(BATCH), val[1].split(BATCH), strict=True):
+            correct += (model(prepare(images, size)).argmax(1) == y).sum()
+    correct.item()
 
 
-def main(rounds: int = 5) -> None:
+def prepare(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Float images as they are; bytes scaled and enlarged."""
+    if images.dtype == torch.uint8:
+        images = F.interpolate(images / 255, size, mode="bilinear", antialias=True)
+    return images
+
+
+def measure(case: Case, device: torch.device) -> dict[str, float]:
+    """Median seconds of one epoch, by the way of training."""
+    ours = FashionMNIST(batch_size=BATCH, resize=case.size, device=device)
+    if ours.source != "Fashion-MNIST":
+        sys.exit("benchmarks need the real data: set BOOK_DATA to the folder of FashionMNIST/raw")
+    ours.train = ours.train[torch.arange(case.num_train)]
+    ours.val = ours.val[torch.arange(case.num_val)]
+    theirs = d2l.FashionMNIST(batch_size=BATCH, resize=case.size)
+    theirs.train = Subset(theirs.train, range(case.num_train))
+    theirs.val = Subset(theirs.val, range(case.num_val))
+    train, val = (
+        (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
+        for part in (ours.train, ours.val)
+    )
+    ways = {
+        D2L: lambda model: d2l_epoch(model, theirs, curves=True),
+        NO_CURVES: lambda model: d2l_epoch(model, theirs, curves=False),
+        PLAIN: lambda model: plain_epoch(model, theirs, device),
+        HELPERS: lambda model: helpers_epoch(model, ours),
+        BARE: lambda model: bare_epoch(model, train, val, case.size),
+    }
+    medians = alternate(ways, case.rounds, lambda: build(case))
+    images = f"{case.num_train:,} + {case.num_val:,} images of {case.side}×{case.side}"
+    report(f"one epoch of {case.name}, {images}, median of {case.rounds}", medians, BARE)
+    ratios = (f"{medians[way] / medians[HELPERS]:.2f} × {way}" for way in (D2L, NO_CURVES, PLAIN))
+    print(f"  speed of helpers: {', '.join(ratios)}", flush=True)
+    return medians
+
+
+def main(folder: Path = RESULTS, chosen: list[Case] | None = None) -> None:
     os.environ["BOOK_PROFILE"] = "full"
     InteractiveShell.instance()  # figures are rendered as in a notebook
     d2l.use_svg_display()
-    data = FashionMNIST(batch_size=BATCH)
-    if data.source != "Fashion-MNIST":
-        sys.exit("benchmarks need the real data: set BOOK_DATA to the folder of FashionMNIST/raw")
+    device = best_device()
+    networks = {}
     with tempfile.TemporaryDirectory() as root:
-        # torchvision unpacks beside the archives, so d2l gets a copy of its own
-        shutil.copytree(data_root() / "FashionMNIST", Path(root) / "FashionMNIST")
+        # torchvision unpacks beside the archives, so that d2l gets a copy of its own
+        FashionMNIST()  # downloads what is missing
+        if (data_root() / "FashionMNIST").is_dir():
+            shutil.copytree(data_root() / "FashionMNIST", Path(root) / "FashionMNIST")
+        before = d2l.DataModule.__init__.__defaults__
         d2l.DataModule.__init__.__defaults__ = (root, 4)
-        theirs = d2l.FashionMNIST(batch_size=BATCH)
-        alternatives = {
-            "d2l's Trainer and FashionMNIST": lambda: d2l_epoch(theirs, curves=True),
-            "the same, curves switched off": lambda: d2l_epoch(theirs, curves=False),
-            "helpers' Trainer and FashionMNIST": lambda: helpers_epoch(data),
-            "bare loop over a resident tensor": lambda: bare_epoch(data),
-        }
-        medians = alternate(alternatives, rounds)
-    device = describe_device(best_device())
-    title = f"one epoch of LeNet, 60,000 + 10,000 images, {device}, median of {rounds}"
-    report(title, medians, "bare loop over a resident tensor")
-    ours = medians["helpers' Trainer and FashionMNIST"]
-    with_curves, without = list(medians.values())[:2]
-    print(
-        f"  helpers are {with_curves / ours:.2f} times as fast as d2l, "
-        f"{without / ours:.2f} times with its curves off"
-    )
+        try:
+            for case in chosen or cases(device):
+                networks[case.name] = {
+                    "side": case.side, "num_train": case.num_train, "num_val": case.num_val,
+                    "rounds": case.rounds, "seconds": measure(case, device),
+                }  # fmt: skip
+        finally:
+            d2l.DataModule.__init__.__defaults__ = before
+    name = describe_device(device)
+    result = {
+        "device": name,
+        "date": datetime.date.today().isoformat(),
+        "torch": torch.__version__.split("+")[0],
+        "torchvision": torchvision.__version__.split("+")[0],
+        "batch": BATCH,
+        "networks": networks,
+    }
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{'-'.join(re.findall(r'[a-z0-9]+', name.lower()))}.json"
+    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"\nwritten: {target}")
 
 
 if __name__ == "__main__":

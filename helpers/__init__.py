@@ -12,9 +12,10 @@ except ModuleNotFoundError:
 
 from helpers.data import FashionMNIST
 from helpers.device import best_device, describe_device, seed_everything
+from helpers.history import History
 from helpers.profile import Profile, current_profile
 from helpers.summary import Summary, summary
-from helpers.training import History, Trainer, evaluate, predict
+from helpers.training import Trainer, evaluate, predict
 
 __all__ = [
     "FashionMNIST",

@@ -58,8 +58,34 @@ def save_checkpoint(path: Path, trainer: "Trainer") -> None:
         )
 
 
-def load_checkpoint(path: Path, trainer: "Trainer") -> int:
+def resume(path: Path, trainer: "Trainer") -> int:
     """Put a prepared run into the state that was saved; return the number of its epochs.
+
+    Process 0 reads the file, if there is one, for all processes of a team.
+
+    Raises:
+        ValueError: the file is damaged, or was written by another run; or no file can be written.
+    """
+    state = None
+    if trainer.team.leads:
+        check_folder(path)
+        state = read_checkpoint(path, identity(trainer)) if path.exists() else None
+    state = trainer.team.tell(state)
+    if state is None:
+        return 0
+    trainer.model.load_state_dict(state["model"])
+    trainer.optim.load_state_dict(state["optimizer"])
+    for name in RESULTS:
+        setattr(trainer.history, name, list(state["history"][name]))
+    trainer.train_dataloader.generator.set_state(state["order"])
+    torch.set_rng_state(state["random"][0])
+    if trainer.device.type != "cpu" and len(state["random"]) > 1:
+        torch.get_device_module(trainer.device).set_rng_state(state["random"][1])
+    return len(trainer.history)
+
+
+def read_checkpoint(path: Path, expected: dict[str, str | int | list[int]]) -> dict:
+    """The saved state of a run whose `identity` is as expected.
 
     Raises:
         ValueError: the file is damaged, or was written by another run.
@@ -71,21 +97,13 @@ def load_checkpoint(path: Path, trainer: "Trainer") -> int:
     except Exception as error:  # pickle, zip and PyTorch each have errors of their own
         kind = type(error).__name__
         raise ValueError(f"checkpoint {str(path)!r} is damaged ({kind}). {cure}") from error
-    for name, value in identity(trainer).items():
+    for name, value in expected.items():
         if run.get(name) != value:
             raise ValueError(
                 f"checkpoint {str(path)!r} belongs to another run: its {name} is "
                 f"{run.get(name)!r}, here it is {value!r}. {cure}"
             )
-    trainer.model.load_state_dict(state["model"])
-    trainer.optim.load_state_dict(state["optimizer"])
-    for name in RESULTS:
-        setattr(trainer.history, name, list(state["history"][name]))
-    trainer.train_dataloader.generator.set_state(state["order"])
-    torch.set_rng_state(state["random"][0])
-    if trainer.device.type != "cpu" and len(state["random"]) > 1:
-        torch.get_device_module(trainer.device).set_rng_state(state["random"][1])
-    return len(trainer.history)
+    return state
 
 
 def identity(trainer: "Trainer") -> dict[str, str | int | list[int]]:

@@ -1,4 +1,4 @@
-"""Fashion-MNIST as one tensor on the device, under the interface of d2l's data modules."""
+"""Fashion-MNIST as one tensor, on the device if it fits, in the form of d2l's data modules."""
 
 import gzip
 import os
@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST as Source
 from torchvision.datasets.utils import check_integrity, download_url
 
-from helpers.device import best_device
+from helpers.device import best_device, free_memory
+from helpers.distributed import Team
 from helpers.profile import Profile, current_profile
 
 FASHION_CLASSES = (
@@ -26,6 +27,7 @@ FASHION_CLASSES = (
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 DIGIT_CLASSES = tuple("0123456789")
+RESIDENT_SHARE = 0.5  # of a device's free memory that a set may take; a larger one is streamed
 NETWORK_TIMEOUT = 20  # seconds without an answer after which the network counts as absent
 
 
@@ -45,40 +47,85 @@ class ImageSet:
     def to(self, device: torch.device) -> "ImageSet":
         return ImageSet(self.images.to(device), self.labels.to(device))
 
+    def send(self, device: torch.device) -> "ImageSet":
+        """To the device, without waiting for it: a GPU fetches from pinned memory by itself."""
+        if self.labels.device.type == device.type:
+            return self
+        tensors = self.images, self.labels
+        if device.type == "cuda":
+            tensors = (tensor.pin_memory() for tensor in tensors)
+        return ImageSet(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+
 
 class BatchLoader:
-    """Minibatches of an image set that lies on the device, as (X, y).
+    """Minibatches of an image set, as (X, y), on a device.
 
     X is float32 in [0, 1] of shape (B, 1, height, width), y is int64 of shape (B,). Each pass over
     a shuffled loader is a new permutation; the sequence of permutations depends on the seed alone,
     not on the device.
+
+    Args:
+        data: The images, on the device, or in the CPU's memory if the device's is too small: then
+            the bytes of each minibatch are sent while the one before is computed.
+        batch_size: Images in a minibatch, of all processes together.
+        size: Height and width of the images in a minibatch, in pixels.
+        seed: Seed of the order; None for the order of the set.
+        device: Where the minibatches are wanted. Default: where the images lie.
+
+    Attributes:
+        team: The processes that share every minibatch; by default this one has all of it.
+        sizes: Number of images in each minibatch, of all processes together.
+        shares: What this process's mean weighs in the mean over each minibatch.
     """
 
     def __init__(
-        self, data: ImageSet, batch_size: int, size: tuple[int, int], seed: int | None = None
+        self,
+        data: ImageSet,
+        batch_size: int,
+        size: tuple[int, int],
+        seed: int | None = None,
+        device: torch.device | None = None,
     ):
         self.data, self.batch_size, self.size = data, batch_size, size
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.device = data.labels.device if device is None else device
+        self.team = Team()
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
 
+    @property
+    def sizes(self) -> list[int]:
+        starts = range(0, len(self.data), self.batch_size)
+        return [min(self.batch_size, len(self.data) - start) for start in starts]
+
+    @property
+    def shares(self) -> list[float]:
+        return [self.team.share(size) for size in self.sizes]
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        images, labels = self.data.images, self.data.labels
+        count, home = len(self.data), self.data.labels.device
         if self.generator is None:
-            order = torch.arange(len(labels))
+            order = torch.arange(count)
         else:
-            order = torch.randperm(len(labels), generator=self.generator)
-        for index in order.to(labels.device).split(self.batch_size):
-            yield to_float(images[index], self.size), labels[index]
+            order = torch.randperm(count, generator=self.generator)
+        for index in order.to(home).split(self.batch_size):
+            batch = self.data[self.team.part_of_batch(index)].send(self.device)
+            yield to_float(batch.images, self.size), batch.labels
 
 
 def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Scale uint8 images (N, 1, H, W) to float32 in [0, 1] and to `size`, antialiased."""
-    X = images.float().div_(255)
+    X = images / 255
     if X.shape[-2:] != size:
         X = F.interpolate(X, size, mode="bilinear", align_corners=False, antialias=True)
     return X
+
+
+def place(data: ImageSet, device: torch.device) -> ImageSet:
+    """Move a set to the device, unless it would fill too much of the memory that is free there."""
+    fits = data.images.nbytes + data.labels.nbytes <= RESIDENT_SHARE * free_memory(device)
+    return data.to(device) if fits else data
 
 
 class FashionMNIST(d2l.DataModule):
@@ -90,7 +137,8 @@ class FashionMNIST(d2l.DataModule):
         validation: "test" validates on the test images, as the syllabus does; "train" holds a
             sixth of the training images back for it, so that nothing is chosen on test images.
         root: Folder that holds `FashionMNIST/raw`. Default: BOOK_DATA, else a cache folder.
-        device: Where the images lie. Default: the best device.
+        device: Where the batches lie, and the images if its memory holds them. Default: the best
+            device.
         seed: Seed of the order of the batches.
 
     Attributes:
@@ -133,9 +181,9 @@ class FashionMNIST(d2l.DataModule):
         train, test, self.source, self.class_names = load(profile, root)
         if validation == "train":
             test, train = split(train, len(train) // 6)
-        device = best_device() if device is None else device
-        self.train = part(train, profile.images(self.size)).to(device)
-        self.val = part(test, profile.num_val).to(device)
+        self.device = best_device() if device is None else device
+        self.train = place(part(train, profile.images(self.size)), self.device)
+        self.val = place(part(test, profile.num_val), self.device)
 
     @property
     def num_classes(self) -> int:
@@ -144,7 +192,8 @@ class FashionMNIST(d2l.DataModule):
     def get_dataloader(self, train: bool) -> BatchLoader:
         """Batches of the training images, shuffled, or of the validation images, in order."""
         data = self.train if train else self.val
-        return BatchLoader(data, self.batch_size, self.size, self.seed if train else None)
+        seed = self.seed if train else None
+        return BatchLoader(data, self.batch_size, self.size, seed, self.device)
 
     def text_labels(self, indices: Tensor | list[int]) -> list[str]:
         """Class names of labels.

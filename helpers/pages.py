@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import nbformat
 
-from helpers.training import HISTORY_TYPE, History
+from helpers.history import HISTORY_TYPE, History
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)

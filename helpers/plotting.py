@@ -17,7 +17,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from helpers.training import History
+    from helpers.history import History
 
 IMAGE_MAP = "gray"  # pixels: black is 0, white is 1
 ACTIVATION_MAP = "RdBu_r"  # activations: blue is negative, white 0, red positive

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,77 +11,16 @@ from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers.checkpoint import check_folder, load_checkpoint, save_checkpoint
-from helpers.data import FashionMNIST
-from helpers.device import best_device, describe_device
+from helpers.checkpoint import resume, save_checkpoint
+from helpers.data import FashionMNIST, to_float
+from helpers.device import best_device, describe_device, has_bfloat16
+from helpers.distributed import current_team, join, lost_another
+from helpers.history import History
 from helpers.profile import current_profile
 from helpers.summary import summary
 
-HISTORY_TYPE = "application/vnd.convnets.history+json"  # of a history among a cell's outputs
-EVALUATION_PIXELS = 1024 * 28 * 28  # at a time where no gradient is kept
-
-
-@dataclass
-class History:
-    """What a training run has measured, one entry per completed epoch.
-
-    Attributes:
-        model: Class name of the model.
-        setting: Data, batch size and device, in words.
-        data: Name of the data set.
-        device: Name of the device.
-        num_train: Number of training images in an epoch.
-        size: Height and width of the images, in pixels.
-        params: Number of the model's parameters.
-        macs: Its multiply-adds for one image.
-        memory: Bytes of its layers' outputs for one image.
-        train_loss, val_loss: Mean cross-entropy per image, in nats.
-        train_acc, val_acc: Fraction of images classified correctly. The training figures are
-            taken while the weights change; the validation figures after the epoch.
-        seconds: Time of the epoch's training part.
-        interrupted: Whether the run was stopped by hand.
-    """
-
-    model: str
-    setting: str
-    data: str
-    device: str
-    num_train: int
-    size: tuple[int, int]
-    params: int
-    macs: int
-    memory: int
-    train_loss: list[float] = field(default_factory=list)
-    train_acc: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_acc: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    interrupted: bool = False
-
-    def __len__(self) -> int:
-        return len(self.seconds)
-
-    @property
-    def images_per_second(self) -> float:
-        """Training images per second, over all completed epochs."""
-        return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
-
-    def __str__(self) -> str:
-        title = f"{self.model}, {self.params:,} parameters: {self.setting}"
-        if not len(self):
-            return f"{title}; stopped before the end of the first epoch"
-        stopped = " (interrupted)" if self.interrupted else ""
-        return (
-            f"{title}\n"
-            f"{len(self)} epochs{stopped} in {sum(self.seconds):.1f} s, "
-            f"{self.images_per_second:,.0f} images/s\n"
-            f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
-            f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
-        )
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        """As text, and as data, so that a recording keeps all that was measured."""
-        return {"text/plain": str(self), HISTORY_TYPE: asdict(self)}
+EVALUATION_PIXELS = 256 * 28 * 28  # at a time where no gradient is kept: they stay in the cache
+EVALUATION_IMAGES = 32  # at least, however large
 
 
 class Trainer(d2l.Trainer):
@@ -95,9 +33,16 @@ class Trainer(d2l.Trainer):
         plot: Draw the curves when training has ended.
         checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
             on where it ends, bit for bit on the CPU.
+        dtype: Of convolutions and matrix products in training: float32, or bfloat16 by autocast,
+            the default on a GPU that has it. Weights, the loss, the statistics of nn.BatchNorm2d
+            and all of validation stay in float32.
 
     Attributes:
         history: `History` of the last run, also after an interrupt or an error.
+        team: The processes that share the run; `torchrun` starts several.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -108,14 +53,26 @@ class Trainer(d2l.Trainer):
         device: torch.device | None = None,
         plot: bool = True,
         checkpoint: str | Path | None = None,
+        dtype: torch.dtype | None = None,
     ):
         if max_epochs < 1:
             raise ValueError(f"max_epochs={max_epochs} is below 1.")
+        if dtype not in (None, torch.float32, torch.bfloat16):
+            raise ValueError(f"dtype={dtype} is unknown: it is torch.float32 or torch.bfloat16.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
         self.device = best_device() if device is None else device
+        self.team = join(self.device)
+        fast = torch.bfloat16 if has_bfloat16(self.device) else torch.float32
+        self.dtype = fast if dtype is None else dtype
         self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History | None = None
+
+    def prepare_data(self, data: FashionMNIST) -> None:
+        """Take the batches of `data`; each process of a team gets its part of every batch."""
+        super().prepare_data(data)
+        self.data = data
+        self.train_dataloader.team = self.team
 
     def prepare_model(self, model: d2l.Classifier) -> None:
         """Move the model to the device, give lazy layers their shapes, check what it puts out.
@@ -156,80 +113,102 @@ class Trainer(d2l.Trainer):
             ValueError: model and data do not fit together, or the checkpoint cannot be used.
             FloatingPointError: a loss is not a finite number; the text says where.
             MemoryError: the device's memory is too small; the text says what to try.
+            ConnectionError: another process of the team has ended.
         """
-        self.data = data
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
         for group in self.optim.param_groups:
             if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
                 group["fused"] = True
-        device = describe_device(self.device)
-        cost = summary(model, next(iter(self.val_dataloader))[0].shape[1:])
-        history = History(
-            model=type(model).__name__,
-            setting=f"{data.describe()}, batches of {data.batch_size}, {device}",
-            data=data.source, device=device, num_train=len(data.train), size=data.size,
-            params=cost.params, macs=cost.macs, memory=cost.memory,
-        )  # fmt: skip
-        self.history = history
-        done = 0
-        if self.checkpoint is not None:
-            check_folder(self.checkpoint)
-            if self.checkpoint.exists():
-                done = load_checkpoint(self.checkpoint, self)
+        self.history = history = self.new_history()
+        done = resume(self.checkpoint, self) if self.checkpoint is not None else 0
+        self.parallel = self.team.wrap(model)
+        self.team.draw_apart()
         batches = self.num_train_batches
         progress = {"initial": done * batches, "total": self.max_epochs * batches}
-        with tqdm(**progress, unit="batch", leave=False, mininterval=0.5) as bar:
+        quiet = None if self.team.leads else True
+        with tqdm(**progress, unit="batch", leave=False, mininterval=0.5, disable=quiet) as bar:
             self.bar = bar
             try:
                 for epoch in range(done, self.max_epochs):
                     self.epoch = epoch
                     self.fit_epoch()
                     bar.set_postfix(accuracy=f"{history.val_acc[-1]:.3f}")
-                    if self.checkpoint is not None:
+                    if self.checkpoint is not None and self.team.leads:
                         save_checkpoint(self.checkpoint, self)
             except KeyboardInterrupt:
                 history.interrupted = True
-            except RuntimeError as error:
-                if not out_of_memory(error):
+                if self.team.size > 1:  # the others wait for this process in vain
                     raise
-                raise MemoryError(smaller(data)) from error
+            except RuntimeError as error:
+                self.explain(error)
+                raise
+            finally:
+                del self.parallel
+        self.team.draw_together(self.device)
         model.eval()
+        if self.team.leads:
+            self.show(history)
+        return history
+
+    def new_history(self) -> History:
+        """An empty history that says what is going to be trained, on what, and where."""
+        data, device = self.data, describe_device(self.device)
+        cost = summary(self.model, next(iter(self.val_dataloader))[0].shape[1:])
+        where = device if self.team.size == 1 else f"{device}, {self.team.size} processes"
+        how = ", bfloat16" if self.dtype == torch.bfloat16 else ""
+        return History(
+            model=type(self.model).__name__,
+            setting=f"{data.describe()}, batches of {data.batch_size}, {where}{how}",
+            data=data.source, device=device, num_train=len(data.train), size=data.size,
+            params=cost.params, macs=cost.macs, memory=cost.memory,
+        )  # fmt: skip
+
+    def show(self, history: History) -> None:
+        """The history as text and, if it is wanted and there is one, as curves."""
         display(history)
         if self.draw_curves and len(history):
             from helpers.plotting import plot_history
 
             plot_history(history)
-        return history
 
     def fit_epoch(self) -> None:
         """One pass over the training images, then one over the validation images."""
         start = time.perf_counter()
         self.model.train()
-        losses = torch.zeros(self.num_train_batches, device=self.device)
-        sizes = torch.zeros_like(losses)
-        correct = torch.zeros((), dtype=torch.long, device=self.device)
+        shares = torch.tensor(self.train_dataloader.shares, device=self.device)
+        scales = shares * self.team.size  # the team takes the mean of its gradients
+        measured = torch.zeros(2, len(shares), device=self.device)  # loss, accuracy of each batch
         for i, (X, y) in enumerate(self.train_dataloader):
             X, y = X.to(self.device), y.to(self.device)
-            y_hat = self.model(X)
+            with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
+                y_hat = self.parallel(X)
+            y_hat = y_hat.float()
             loss = self.model.loss(y_hat, y)
             self.optim.zero_grad()
-            loss.backward()
+            loss.backward(scales[i])  # 1 where the process is alone
             if self.gradient_clip_val > 0:
                 self.clip_gradients(self.gradient_clip_val, self.model)
             self.optim.step()
-            losses[i], sizes[i] = loss.detach(), len(y)
-            correct += (y_hat.detach().argmax(1) == y).sum()
+            measured[0, i] = loss.detach()
+            measured[1, i] = (y_hat.detach().argmax(1) == y).float().mean()
             self.bar.update()
+        losses, accuracies = self.team.add(measured * shares).double()
         self.check_finite(losses)
         seconds = time.perf_counter() - start
+        self.team.average_statistics(self.model)
         val_loss, val_acc = evaluate(self.model, self.data)
-        self.history.train_loss.append(float((losses * sizes).sum() / sizes.sum()))
-        self.history.train_acc.append(float(correct / sizes.sum()))
+        weights = torch.tensor(self.train_dataloader.sizes).double() / len(self.data.train)
+        self.history.train_loss.append(float(losses @ weights))
+        self.history.train_acc.append(float(accuracies @ weights))
         self.history.val_loss.append(val_loss)
         self.history.val_acc.append(val_acc)
         self.history.seconds.append(seconds)
+
+    def clip_gradients(self, grad_clip_val: float, model: nn.Module) -> None:
+        """Scale the gradient down to the norm `grad_clip_val`; d2l's waits for the device."""
+        nn.utils.clip_grad_norm_(model.parameters(), grad_clip_val)
 
     def check_finite(self, losses: Tensor) -> None:
         """Stop a run that has diverged.
@@ -246,22 +225,40 @@ class Trainer(d2l.Trainer):
                 f"{self.optim.param_groups[0]['lr']}, or check the inputs for NaN."
             )
 
+    def explain(self, error: RuntimeError) -> None:
+        """Raise a clearer error for one that the machine, not the program, has caused.
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that a GPU's, or the CPU's, memory is exhausted."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def smaller(data: FashionMNIST) -> str:
-    """What to try when the memory is too small for a batch."""
-    height, width = data.size
-    return (
-        f"no memory is left for batches of {data.batch_size} images of {height}×{width}: try "
-        f"batch_size={max(1, data.batch_size // 2)}, or resize=({height // 2}, {width // 2})."
-    )
+        Raises:
+            MemoryError: the memory is exhausted.
+            ConnectionError: another process of the team has ended.
+        """
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            count, (height, width) = self.data.batch_size, self.data.size
+            raise MemoryError(
+                f"no memory is left for batches of {count} images of {height}×{width}: try "
+                f"batch_size={max(1, count // 2)}, or resize=({height // 2}, {width // 2})."
+            ) from error
+        if self.team.size > 1 and lost_another(error):
+            raise ConnectionError(
+                f"process {self.team.rank} of {self.team.size} has lost another one, which has "
+                "ended or no longer answers: training stops. Look for the other's error; a run "
+                "with a `checkpoint` goes on from its last whole epoch when it is started again."
+            ) from error
 
 
 @torch.no_grad()
+def outputs(model: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Outputs of the model in evaluation mode, of shape (N, classes), for uint8 images."""
+    device = next(model.parameters()).device
+    mode = model.training
+    model.eval()
+    try:
+        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(size)))
+        return torch.cat([model(to_float(batch.to(device), size)) for batch in batches])
+    finally:
+        model.train(mode)
+
+
 def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor:
     """Outputs of the model, in evaluation mode, for every image of a set, in the set's order.
 
@@ -273,17 +270,7 @@ def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor
     Returns:
         Shape (N, classes).
     """
-    from helpers.data import to_float
-
-    images = (data.train if train else data.val).images
-    device = next(model.parameters()).device
-    mode = model.training
-    model.eval()
-    try:
-        batches = images.split(max(1, EVALUATION_PIXELS // math.prod(data.size)))
-        return torch.cat([model(to_float(batch.to(device), data.size)) for batch in batches])
-    finally:
-        model.train(mode)
+    return outputs(model, (data.train if train else data.val).images, data.size)
 
 
 def evaluate(
@@ -292,7 +279,14 @@ def evaluate(
     train: bool = False,
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
 ) -> tuple[float, float]:
-    """Mean loss in nats and fraction of images classified correctly, every image weighted alike."""
-    y_hat = predict(model, data, train)
-    y = (data.train if train else data.val).labels.to(y_hat.device)
-    return float(loss(y_hat, y)), float((y_hat.argmax(1) == y).float().mean())
+    """Mean loss in nats and fraction of images classified correctly, every image weighted alike.
+
+    The processes of a team share the images; all of them must call it.
+    """
+    team, images = current_team(), data.train if train else data.val
+    y = team.part(images.labels)
+    y_hat = outputs(model, team.part(images.images), data.size)
+    y = y.to(y_hat.device)
+    sums = float(loss(y_hat, y)) * len(y), float((y_hat.argmax(1) == y).sum())
+    mean_loss, accuracy = team.add(torch.tensor(sums, dtype=torch.float64)) / len(images)
+    return float(mean_loss), float(accuracy)

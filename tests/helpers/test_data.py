@@ -155,6 +155,28 @@ def test_profile_check_says_nothing_and_touches_no_folder(capsys, tmp_path):
     assert not (tmp_path / "no-data").exists()
 
 
+def test_a_set_too_large_for_the_device_stays_and_its_batches_are_sent(monkeypatch):
+    elsewhere = torch.device("meta")  # a device that is not the CPU, wherever the test runs
+    bytes_of_set = 1437 * (64 + 8)
+    monkeypatch.setattr(module, "free_memory", lambda device: 2 * bytes_of_set)
+    held = FashionMNIST(batch_size=100, device=elsewhere)
+    assert held.train.images.device == held.val.labels.device == elsewhere
+    monkeypatch.setattr(module, "free_memory", lambda device: 2 * bytes_of_set - 2)
+    streamed = FashionMNIST(batch_size=100, device=elsewhere)
+    assert streamed.train.images.device == streamed.train.labels.device == torch.device("cpu")
+    assert streamed.val.images.device == elsewhere  # it is small enough
+    X, y = next(iter(streamed.get_dataloader(train=True)))
+    assert X.device == y.device == elsewhere and X.shape == (100, 1, 28, 28)
+
+
+def test_bytes_are_sent_not_numbers(monkeypatch):
+    sent = []
+    monkeypatch.setattr(ImageSet, "send", lambda self, device: sent.append(self) or self)
+    data = FashionMNIST(batch_size=100, resize=(20, 20))
+    next(iter(data.get_dataloader(train=True)))
+    assert sent[0].images.dtype == torch.uint8 and sent[0].images.shape == (100, 1, 8, 8)
+
+
 @pytest.mark.parametrize("resize", [28, (28,), (0, 28), (28, 28, 1), [28, 28]])
 def test_a_wrong_image_size_is_named(resize):
     with pytest.raises(ValueError, match="is no image size: give"):

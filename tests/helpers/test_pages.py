@@ -2,7 +2,7 @@ import nbformat
 import pytest
 
 from helpers import History, pages
-from helpers.training import HISTORY_TYPE
+from helpers.history import HISTORY_TYPE
 
 RUN = History(
     "LeNet", "", "digits", "CPU", 10, (28, 28), 3, 4, 5, [2.0], [0.1], [1.9], [0.2], [0.5]

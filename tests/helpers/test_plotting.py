@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import plotting
-from helpers.training import History
+from helpers.history import History
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,17 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
 from d2l import torch as d2l
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms import v2
 
 from helpers import FashionMNIST, Trainer, evaluate, predict, training
-from helpers.data import ImageSet
+from helpers.data import ImageSet, read_digits
+from tests.lift import ROOT
 
 
 class Linear(d2l.Classifier):
@@ -72,6 +76,112 @@ def test_the_fast_paths_are_taken():
     weight = deep.net[1].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
+
+
+class Steps(d2l.Classifier):
+    """Convolutions, batch normalisation and pooling; keeps the loss of every training step."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.types = [], set()
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(4),
+            nn.Conv2d(8, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 10),
+        )  # fmt: skip
+        self.net[4].register_forward_hook(lambda *args: self.types.add(args[2].dtype))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.5)
+
+    def loss(self, y_hat, y, averaged=True):
+        value = super().loss(y_hat, y)
+        if torch.is_grad_enabled():
+            self.steps.append(float(value.detach()))
+            self.types.add(("loss", y_hat.dtype))
+        return value
+
+
+def fifty_plain_steps(net):
+    """Losses of a loop as PyTorch's tutorials write it, with resize and order by torchvision."""
+    optim = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.5, foreach=False, fused=False)
+    images, labels = read_digits()[0].images, read_digits()[0].labels
+    generator, losses = torch.Generator().manual_seed(0), []
+    for _ in range(2):
+        for index in torch.randperm(len(labels), generator=generator).split(56):
+            X = v2.functional.resize(images[index].float() / 255, [28, 28], antialias=True)
+            loss = F.cross_entropy(net(X), labels[index])
+            optim.zero_grad()
+            loss.backward()
+            optim.step()
+            losses.append(loss.item())
+    return losses
+
+
+@pytest.fixture
+def steps():
+    torch.manual_seed(0)
+    return Steps()
+
+
+def test_the_fast_path_equals_the_plain_path_over_fifty_steps(steps):
+    plain = fifty_plain_steps(copy.deepcopy(steps.net))
+    fit(steps, data=FashionMNIST(batch_size=56))
+    assert len(steps.steps) == len(plain) == 52
+    assert steps.steps == pytest.approx(plain, rel=2e-3)
+    assert steps.steps[:10] == pytest.approx(plain[:10], rel=2e-4)
+
+
+def test_bfloat16_follows_float32_with_its_loss_statistics_and_weights_in_float32(steps):
+    plain = fifty_plain_steps(copy.deepcopy(steps.net))
+    _, history = fit(steps, data=FashionMNIST(batch_size=56), dtype=torch.bfloat16)
+    assert torch.bfloat16 in steps.types and ("loss", torch.float32) in steps.types
+    assert steps.steps != pytest.approx(plain, rel=1e-6)  # it has really been used
+    assert steps.steps == pytest.approx(plain, rel=0.03)
+    assert {t.dtype for t in steps.state_dict().values()} == {torch.float32, torch.int64}
+    assert "bfloat16" in history.setting
+    steps.types.clear()
+    evaluate(steps, FashionMNIST())
+    assert steps.types == {torch.float32}  # nothing of it is left in evaluation
+
+
+def test_the_cpu_trains_in_float32(steps):
+    trainer, history = fit(steps, epochs=1, device=torch.device("cpu"))
+    assert trainer.dtype == torch.float32 and torch.bfloat16 not in steps.types
+    assert "bfloat16" not in history.setting
+
+
+def test_another_dtype_is_refused():
+    with pytest.raises(ValueError, match=r"dtype=torch.float16 is unknown: it is torch.float32"):
+        Trainer(dtype=torch.float16)
+
+
+MEMORY = """
+import resource
+import torch
+from d2l import torch as d2l
+from torch import nn
+from helpers import FashionMNIST, Trainer, data, profile
+
+profile.PROFILES["check"] = profile.Profile("check", "digits")
+model = d2l.Classifier()
+model.lr, model.net = 0.1, nn.Sequential(nn.AvgPool2d(32), nn.Flatten(), nn.Linear(49, 10))
+images = FashionMNIST(batch_size=32, resize=(224, 224))
+images.train = data.part(images.train, 64)
+Trainer(1, plot=False).fit(model, images)  # what libraries take for themselves comes first
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=32, resize=(224, 224)))
+print("more:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count a process's memory so")
+def test_images_are_never_stored_enlarged():
+    """1,437 images at 224×224 would be 288 MB; an epoch must not need a fraction of that."""
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(run.stdout.split("more:")[1]) * unit < 60e6
 
 
 def test_a_history_counts_what_was_trained():

@@ -1,0 +1,68 @@
+"""What a training run has measured, as text for people and as data for recordings."""
+
+from dataclasses import asdict, dataclass, field
+
+HISTORY_TYPE = "application/vnd.convnets.history+json"  # of a history among a cell's outputs
+
+
+@dataclass
+class History:
+    """What a training run has measured, one entry per completed epoch.
+
+    Attributes:
+        model: Class name of the model.
+        setting: Data, batch size and device, in words.
+        data: Name of the data set.
+        device: Name of the device.
+        num_train: Number of training images in an epoch.
+        size: Height and width of the images, in pixels.
+        params: Number of the model's parameters.
+        macs: Its multiply-adds for one image.
+        memory: Bytes of its layers' outputs for one image.
+        train_loss, val_loss: Mean cross-entropy per image, in nats.
+        train_acc, val_acc: Fraction of images classified correctly. The training figures are
+            taken while the weights change; the validation figures after the epoch.
+        seconds: Time of the epoch's training part.
+        interrupted: Whether the run was stopped by hand.
+    """
+
+    model: str
+    setting: str
+    data: str
+    device: str
+    num_train: int
+    size: tuple[int, int]
+    params: int
+    macs: int
+    memory: int
+    train_loss: list[float] = field(default_factory=list)
+    train_acc: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_acc: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second, over all completed epochs."""
+        return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
+
+    def __str__(self) -> str:
+        title = f"{self.model}, {self.params:,} parameters: {self.setting}"
+        if not len(self):
+            return f"{title}; stopped before the end of the first epoch"
+        stopped = " (interrupted)" if self.interrupted else ""
+        return (
+            f"{title}\n"
+            f"{len(self)} epochs{stopped} in {sum(self.seconds):.1f} s, "
+            f"{self.images_per_second:,.0f} images/s\n"
+            f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
+            f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        """As text, and as data, so that a recording keeps all that was measured."""
+        return {"text/plain": str(self), HISTORY_TYPE: asdict(self)}

@@ -1,0 +1,207 @@
+"""Two processes on this machine, joined by Gloo, against one with the same minibatches."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers import FashionMNIST, Trainer
+from helpers.data import BatchLoader, ImageSet
+from helpers.distributed import Team, current_team, join
+from tests.lift import ROOT
+
+PAGE = '''
+import json, os, signal, sys, warnings
+import torch
+from d2l import torch as d2l
+from torch import nn
+from helpers import FashionMNIST, Trainer, evaluate
+from helpers.distributed import current_team
+
+class Net(d2l.Classifier):
+    """Convolutions without batch normalisation; keeps the loss of every step."""
+
+    def __init__(self, layer=nn.Identity, poison=None, kill=None):
+        super().__init__()
+        self.lr, self.poison, self.kill, self.steps = 0.3, poison, kill, []
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(4), nn.Conv2d(6, 8, 3), layer(), nn.ReLU(),
+            nn.Flatten(), nn.Linear(128, 10),
+        )
+
+    def loss(self, y_hat, y):
+        rank = int(os.environ.get("RANK", 0))
+        if torch.is_grad_enabled():
+            self.steps.append(len(y))
+            if len(self.steps) == self.kill and rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+        bad = float("nan") if len(self.steps) == self.poison and rank == 0 else 1.0
+        return super().loss(y_hat, y) * bad
+'''
+
+RUN = """
+def run(name, epochs=2, **options):
+    torch.manual_seed(0)
+    model = Net()
+    data = FashionMNIST(batch_size=90)  # 15 whole minibatches and one of 87 images
+    trainer = Trainer(epochs, plot=False, **options)
+    history = trainer.fit(model, data)
+    weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+    return {
+        "train_loss": history.train_loss, "train_acc": history.train_acc,
+        "val_loss": history.val_loss, "val_acc": history.val_acc, "setting": history.setting,
+        "evaluated": evaluate(model, data), "weights": weights.tolist(), "parts": model.steps,
+        "random": torch.rand(3).tolist(), "files": os.listdir("."),
+    }
+
+def statistics():
+    torch.manual_seed(0)
+    model = Net(layer=lambda: nn.BatchNorm2d(8))
+    model.lr = 0.0  # with equal weights, the mean over both parts is that over the minibatch
+    Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=90))
+    return model.net[4].running_mean.tolist()
+
+def diverges():
+    torch.manual_seed(0)
+    try:
+        Trainer(1, plot=False).fit(Net(poison=3), FashionMNIST(batch_size=90))
+    except FloatingPointError as error:
+        return str(error)
+
+found = {"plain": run("plain"), "clipped": run("clipped", gradient_clip_val=0.05)}
+found["saved"] = run("saved", 1, checkpoint="run.pt")
+found["resumed"] = run("resumed", 2, checkpoint="run.pt")
+found["statistics"] = statistics()
+found["error"] = diverges()
+rank = os.environ.get("RANK", "alone")
+with open(os.path.join(sys.argv[1], f"{rank}.json"), "w") as file:
+    json.dump(found, file)
+"""
+
+
+def start(
+    script: str, folder: Path, processes: int, *arguments: str
+) -> subprocess.CompletedProcess:
+    path = folder / f"page-{processes}.py"
+    path.write_text(script)
+    work = folder / f"work-{processes}"
+    work.mkdir()
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment |= {"BOOK_PROFILE": "check", "BOOK_DEVICE": "cpu"}
+    return subprocess.run(
+        [sys.executable, *(launcher if processes > 1 else []), str(path), *arguments],
+        cwd=work, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """What one process, and each of two, have measured, and what the two have printed."""
+    folder = tmp_path_factory.mktemp("team")
+    alone = start(PAGE + RUN, folder, 1, str(folder))
+    both = start(PAGE + RUN, folder, 2, str(folder))
+    assert alone.returncode == both.returncode == 0, alone.stderr + both.stderr
+    found = {
+        name: json.loads((folder / f"{name}.json").read_text()) for name in ("alone", "0", "1")
+    }
+    return {**found, "printed": both.stdout}
+
+
+MEASURED = ("train_loss", "train_acc", "val_loss", "val_acc", "evaluated")
+
+
+@pytest.mark.parametrize("run", ["plain", "clipped", "resumed"])
+@pytest.mark.parametrize("name", MEASURED)
+def test_two_processes_measure_what_one_does(runs, run, name):
+    ours, alone = runs["0"][run][name], runs["alone"][run][name]
+    assert len(ours) == 2
+    assert ours == pytest.approx(alone, rel=1e-4 if name != "train_loss" else 1e-5)
+    assert runs["1"][run][name] == ours  # both know the whole
+
+
+def test_two_processes_train_one_model(runs):
+    one, two = (torch.tensor(runs[rank]["plain"]["weights"]) for rank in "01")
+    assert torch.equal(one, two)
+    torch.testing.assert_close(
+        one, torch.tensor(runs["alone"]["plain"]["weights"]), rtol=1e-3, atol=1e-5
+    )
+
+
+def test_each_takes_its_part_of_every_minibatch(runs):
+    assert runs["0"]["plain"]["parts"] == 2 * (15 * [45] + [44])
+    assert runs["1"]["plain"]["parts"] == 2 * (15 * [45] + [43])
+    assert runs["alone"]["plain"]["parts"] == 2 * (15 * [90] + [87])
+
+
+def test_process_0_alone_prints_and_writes(runs):
+    assert runs["printed"].count("Net, ") == 5  # one for each run that ended well
+    assert "2 processes" in runs["0"]["plain"]["setting"]
+    assert runs["0"]["saved"]["files"] == ["run.pt"]
+
+
+def test_random_numbers_are_the_same_again_after_a_run(runs):
+    assert runs["0"]["plain"]["random"] == runs["1"]["plain"]["random"]
+
+
+def test_running_statistics_are_averaged(runs):
+    assert runs["0"]["statistics"] == runs["1"]["statistics"]
+    assert runs["0"]["statistics"] == pytest.approx(runs["alone"]["statistics"], rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_the_same_words(runs):
+    assert "nan in epoch 1, batch 3 of 16" in runs["0"]["error"]
+    assert runs["0"]["error"] == runs["1"]["error"] == runs["alone"]["error"]
+
+
+def test_a_killed_process_ends_the_run_with_a_clear_error(tmp_path):
+    script = PAGE + "Trainer(9, plot=False).fit(Net(kill=20), FashionMNIST(batch_size=90))\n"
+    ended = start(script, tmp_path, 2)  # a hang would reach the limit of time
+    assert ended.returncode != 0
+    assert "Signal 9 (SIGKILL)" in ended.stderr
+
+
+def test_the_shares_of_a_minibatch_add_up_to_1():
+    for size in (1, 2, 3, 5):
+        for count in range(1, 20):
+            team = [Team(rank, size) for rank in range(size)]
+            assert sum(t.share(count) for t in team) == pytest.approx(1)
+            parts = [t.part_of_batch(torch.arange(count)) for t in team]
+            for t, part in zip(team, parts, strict=True):
+                whole = count < 2 * size
+                assert t.share(count) == pytest.approx(
+                    1 / size if whole else len(part) / count
+                ) and len(part) >= min(2, count)
+            if not whole:
+                assert torch.equal(torch.cat(parts), torch.arange(count))
+
+
+def test_parts_of_a_shuffled_epoch_are_the_minibatches_of_one_process():
+    data = ImageSet(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(50))
+    whole = BatchLoader(data, 16, (2, 2), seed=0)
+    loaders = [BatchLoader(data, 16, (2, 2), seed=0) for _ in range(3)]
+    for rank, loader in enumerate(loaders):
+        loader.team = Team(rank, 3)
+    for (_, y), *parts in zip(whole, *loaders, strict=True):
+        ours = torch.cat([part for _, part in parts])
+        assert torch.equal(ours, y) or all(torch.equal(part, y) for _, part in parts)
+    assert whole.sizes == [16, 16, 16, 2] and whole.shares == [1, 1, 1, 1]
+
+
+def test_a_process_on_its_own_is_a_team_of_one(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    assert join(torch.device("cpu")) == current_team() == Team(0, 1)
+    model = torch.nn.Linear(2, 2)
+    assert Team().wrap(model) is model
+
+
+def test_a_process_that_is_left_alone_says_so():
+    trainer = Trainer(1, plot=False)
+    trainer.data, trainer.team = FashionMNIST(), Team(0, 2)
+    with pytest.raises(ConnectionError, match="process 0 of 2 has lost another one"):
+        trainer.explain(RuntimeError("gloo: Connection closed by peer [127.0.0.1]:1234"))
+    trainer.explain(RuntimeError("something else"))  # is left as it is
