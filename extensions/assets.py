@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import tinycss2
@@ -123,7 +123,8 @@ def may_match(selector: str, words: set[str]) -> bool:
 
 def math_font() -> Path:
     """STIX Two Math, which has the measures of a font for formulas."""
-    return Path(str(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf"))
+    package = Path(find_spec("ziamath").origin).parent  # the package itself is not imported
+    return package / "fonts" / "STIXTwoMath-Regular.ttf"
 
 
 def font_face(family: str, path: Path, characters: str, weight: int = 400) -> str:

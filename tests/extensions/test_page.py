@@ -1,0 +1,92 @@
+"""The rules that finish the HTML of a page, each on the smallest page that needs it."""
+
+import pytest
+from bs4 import BeautifulSoup
+
+from extensions.page import finish
+
+HEAD = '<link href="../_static/a.css?v=1" rel="stylesheet"/><link href="b.css" rel="stylesheet"/>'
+
+
+def finished(body: str, head: str = "", sizes=None, searches: bool = False) -> BeautifulSoup:
+    html = f"<!DOCTYPE html><html><head>{HEAD}{head}</head><body>{body}</body></html>"
+    return BeautifulSoup(finish(html, sizes or {}, searches=searches), "html.parser")
+
+
+def test_one_style_sheet_in_the_folder_of_the_first():
+    (sheet,) = finished("").select("link[rel=stylesheet]")
+    assert sheet["href"] == "../_static/site.css"
+
+
+def test_scripts_are_deferred_and_those_that_wait_for_them_become_modules():
+    head = (
+        "<script>let hint = 1;</script>"
+        '<script src="_static/doctools.js?v=1"></script>'
+        "<script>DOCUMENTATION_OPTIONS.pagename = 'a';</script>"
+        '<link rel="preload" as="script" href="x.js"/>'
+    )
+    page = finished("", head)
+    inline, source, waiting = page.select("script")
+    assert not inline.attrs and source.has_attr("defer") and waiting["type"] == "module"
+    assert not page.select("link[rel=preload]")
+
+
+@pytest.mark.parametrize("searches, kept", [(False, 0), (True, 3)])
+def test_the_index_is_loaded_where_somebody_searches(searches, kept):
+    names = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
+    head = "".join(f'<script src="{name}"></script>' for name in names)
+    head += '<script src="_static/scripts/fontawesome.js?digest=1"></script>'
+    assert len(finished("", head, searches=searches).select("script")) == kept
+
+
+def test_the_theme_is_known_before_the_page_is_drawn():
+    (script,) = finished(
+        "", "<script>document.documentElement.dataset.theme = 'auto'</script>"
+    ).select("script")
+    assert "prefers-color-scheme: dark" in script.string
+
+
+def test_headings_of_the_contents_for_print_become_text():
+    page = finished('<div id="jb-print-docs-body"><h1>A</h1><h2>B</h2></div><h1>A</h1>')
+    assert len(page.select("h1")) == 1 and not page.select("h2")
+
+
+def test_controls_have_names_that_contain_what_is_seen():
+    page = finished(
+        '<div id="pst-primary-sidebar"></div>'
+        '<button class="search-button-field" aria-label="Search">Search Ctrl+K</button>'
+        '<button class="sidebar-toggle" title="Menu"><i class="fa-solid fa-bars"></i></button>'
+        '<ul class="bd-sidenav"><li><a>7. Nets</a><details><summary></summary></details></li></ul>'
+        '<article><details><summary aria-label="Toggle">Show</summary></details></article>'
+    )
+    assert page.select_one("#pst-primary-sidebar")["role"] == "complementary"
+    assert not page.select_one(".search-button-field").has_attr("aria-label")
+    assert page.select_one(".sidebar-toggle")["aria-label"] == "Menu"
+    assert page.select_one(".fa-bars")["aria-hidden"] == "true"
+    assert page.select_one(".bd-sidenav summary")["aria-label"] == "Sections of 7. Nets"
+    assert not page.select_one("article summary").has_attr("aria-label")
+
+
+def test_header_cells_say_what_they_head_and_tables_scroll_in_a_box():
+    page = finished(
+        "<article><table><thead><tr><th></th><th>a</th>"
+        '<th><span class="math"><math><mi>m</mi></math></span></th></tr></thead>'
+        "<tbody><tr><th>b</th><td>1</td><td>2</td></tr></tbody></table></article>"
+    )
+    assert [th.get("scope") for th in page.select("th")] == ["col", "col", "row"]
+    assert page.select_one("table").parent["class"] == ["scrolls"]
+    assert page.select_one("th .visually-hidden").text == "m"
+    assert page.select_one("th .math")["aria-hidden"] == "true"
+
+
+def test_entries_of_a_bibliography_are_items_of_a_list():
+    page = finished('<div role="list"><div role="doc-biblioentry">A</div></div>')
+    assert page.select_one("div div")["role"] == "listitem"
+
+
+def test_pictures_have_sizes_and_all_but_the_first_wait():
+    body = '<img src="../_images/a.svg"/><img src="_images/b.png" style="height: 9em"/>'
+    body = f"<article>{body}</article>"
+    first, second = finished(body, sizes={"a.svg": (40, 30), "b.png": (4, 3)}).select("img")
+    assert (first["width"], first["height"], first.get("loading")) == ("40", "30", None)
+    assert (second["width"], second["loading"], second.get("style")) == ("4", "lazy", None)
