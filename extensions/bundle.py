@@ -91,7 +91,7 @@ def set_up_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def files_for(cells: list[NotebookNode]) -> dict[str, str]:
-    """Texts, by path, of `helpers` and of all recordings that the code names, in turn."""
+    """Texts, by path, of `helpers`, and of recordings and benchmarks that the code names."""
     paths = sorted((ROOT / "helpers").glob("*.py"))
     files = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     pages = {page.stem: page for page in find_pages()}
@@ -102,6 +102,9 @@ def files_for(cells: list[NotebookNode]) -> dict[str, str]:
         path = page.with_suffix(".ipynb").relative_to(ROOT).as_posix()
         files[path] = json.dumps(recording, ensure_ascii=False, indent=1)
         waiting |= named(recording.cells) & set(pages)
+    if "benchmarks" in named(cells):
+        for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+            files[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
     return files
 
 

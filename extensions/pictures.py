@@ -26,7 +26,7 @@ def as_webp(encoded: str) -> str | None:
     image, webp = Image.open(io.BytesIO(png)), io.BytesIO()
     if image.mode not in ("RGB", "RGBA"):
         return None
-    image.save(webp, "WEBP", lossless=True, exact=True, quality=100, method=6)
+    image.save(webp, "WEBP", lossless=True, exact=True, quality=75, method=4)
     if len(webp.getvalue()) >= len(png):
         return None
     return f"data:image/webp;base64,{base64.b64encode(webp.getvalue()).decode()}"
