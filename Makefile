@@ -15,10 +15,10 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test record text lint format bench clean
+.PHONY: help book test screenshots record text lint format bench clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python" % v[:2])'
@@ -37,6 +37,9 @@ test: export OMP_WAIT_POLICY ?= PASSIVE
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile
+
+screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
+	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m extensions.record $(PAGE)
