@@ -12,8 +12,8 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
-from importlib.util import find_spec
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from unicodedata import normalize
 
