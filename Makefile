@@ -19,7 +19,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks test record text distributed lint format bench newest clean
+.PHONY: help book notebooks test screenshots record text distributed lint format bench newest clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: export OMP_WAIT_POLICY ?= PASSIVE
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site (TESTS=chapters)
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile $(TESTS)
+
+screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
+	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m extensions.record $(PAGE)

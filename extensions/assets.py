@@ -12,8 +12,10 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
+from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
+from unicodedata import normalize
 
 import tinycss2
 from fontTools.subset import Options, Subsetter, load_font
@@ -37,6 +39,11 @@ AFTER_THE_THEME = 900  # priority: the theme writes the colours of code at the e
 ICONS = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
 ICON_FAMILY = "Font Awesome 6 Free"
 MATH_FAMILY = "Book Math"
+ITALICS = {  # letter: the mathematical italic that browsers draw for it
+    normalize("NFKC", italic): italic
+    for italic in map(chr, (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)))
+    if normalize("NFKC", italic) != italic
+}
 
 
 def write_assets(app: Sphinx, exception: Exception | None) -> None:
@@ -53,12 +60,11 @@ def write_assets(app: Sphinx, exception: Exception | None) -> None:
         path.read_text(encoding="utf-8") for name in SHEETS for path in sorted(static.glob(name))
     )
     style = purge(styles, words)
-    formulas = "".join(m for page in pages.values() for m in re.findall(r"<math.*?</math>", page))
     icons = "".join(re.findall("[\ue000-\uf8ff]", style))
     style = (
         '@charset "utf-8";'
         + font_face(ICON_FAMILY, static / ICONS, icons, weight=900)
-        + font_face(MATH_FAMILY, math_font(), re.sub(r"<[^>]*>", "", formulas))
+        + font_face(MATH_FAMILY, math_font(), characters_of_formulas(pages.values()))
         + style
     )
     (static / STYLE_SHEET).write_text(style, encoding="utf-8")
@@ -119,6 +125,14 @@ def may_match(selector: str, words: set[str]) -> bool:
     """Whether the classes that a selector asks for all occur; those inside brackets are let be."""
     bare = re.sub(r"\([^()]*\)|\[[^\]]*\]", "", re.sub(r"\([^()]*\)", "", selector))
     return all(name.replace("\\", "") in words for name in re.findall(r"\.((?:[\w-]|\\.)+)", bare))
+
+
+def characters_of_formulas(pages: Iterable[str]) -> str:
+    """All characters that formulas show; a letter that stands alone is drawn in italics."""
+    formulas = "".join(found for page in pages for found in re.findall(r"<math.*?</math>", page))
+    alone = set(re.findall(r"<mi>(.)</mi>", formulas))
+    shown = set(unescape(re.sub(r"<[^>]*>", "", formulas)))
+    return "".join(sorted(shown | {ITALICS[letter] for letter in alone & ITALICS.keys()}))
 
 
 def math_font() -> Path:

@@ -9,7 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, NavigableString, Tag
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util.images import get_image_size
@@ -17,6 +17,7 @@ from sphinx.util.images import get_image_size
 STYLE_SHEET = "site.css"  # written by extensions.assets, in place of all others
 CODE = re.compile(r"<pre>.*?</pre>", re.S)
 ASIDE = re.compile(r'<pre data-aside="(\d+)"></pre>')
+PUNCTUATION = re.compile(r"[.,;:!?)\]’–-]+")
 SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 RESOLVE_THEME = (
     'const root = document.documentElement; if (root.dataset.theme === "auto") root.dataset.theme ='
@@ -60,6 +61,7 @@ def finish(html: str, sizes: dict[str, tuple[int, int] | None], *, searches: boo
     name_controls(soup)
     mark_tables(soup)
     mark_citations(soup)
+    glue_punctuation(soup)
     size_pictures(soup, sizes)
     return ASIDE.sub(lambda found: code[int(found[1])], str(soup))
 
@@ -149,6 +151,16 @@ def mark_citations(soup: BeautifulSoup) -> None:
     """Entries of a bibliography are the items of a list; docutils' role for them is obsolete."""
     for entry in soup.select('[role="doc-biblioentry"]'):
         entry["role"] = "listitem"
+
+
+def glue_punctuation(soup: BeautifulSoup) -> None:
+    """A full stop after a formula stays on its line."""
+    for formula in soup.select("article span.math"):
+        after = formula.next_sibling
+        marks = PUNCTUATION.match(after) if isinstance(after, NavigableString) else None
+        if marks:
+            after.replace_with(after[marks.end() :])
+            formula.wrap(soup.new_tag("span", attrs={"class": "glued"})).append(marks[0])
 
 
 def size_pictures(soup: BeautifulSoup, sizes: dict[str, tuple[int, int] | None]) -> None:

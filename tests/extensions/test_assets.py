@@ -7,7 +7,7 @@ import re
 import pytest
 from fontTools.ttLib import TTFont
 
-from extensions.assets import font_face, math_font, may_match, purge
+from extensions.assets import characters_of_formulas, font_face, math_font, may_match, purge
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,11 @@ def test_rules_that_match_nothing_go_and_the_order_stays():
 
 def test_a_list_inside_brackets_is_one_selector():
     assert purge(":is(a, b) .used { top: 0 }", {"used"}).startswith(":is(a, b) .used{")
+
+
+def test_letters_that_stand_alone_are_drawn_in_italics():
+    page = "<p>no</p><math><mi>h</mi><mi>β</mi><mi>ln</mi><mo>&lt;</mo><mn>2</mn></math>"
+    assert set(characters_of_formulas([page])) == set("h\u210eβ\U0001d6fdln<2")
 
 
 def test_a_font_has_the_characters_that_are_asked_for_and_can_set_formulas():

@@ -84,6 +84,13 @@ def test_entries_of_a_bibliography_are_items_of_a_list():
     assert page.select_one("div div")["role"] == "listitem"
 
 
+def test_punctuation_stays_with_the_formula_before_it():
+    formula = '<span class="math"><math><mi>u</mi></math></span>'
+    page = finished(f"<article><p>{formula}). Then {formula} or</p></article>")
+    (glued,) = page.select(".glued")
+    assert glued.text == "u)." and page.select_one("p").text == "u). Then u or"
+
+
 def test_pictures_have_sizes_and_all_but_the_first_wait():
     body = '<img src="../_images/a.svg"/><img src="_images/b.png" style="height: 9em"/>'
     body = f"<article>{body}</article>"
