@@ -54,7 +54,7 @@ class Recorded(SphinxDirective):
         except (ValueError, OSError) as error:
             raise self.error(str(error)) from error
         self.env.note_dependency(str(recording_of(source)))
-        folder = Path(self.env.app.outdir).parent / "recorded"
+        folder = Path(self.env.srcdir, "_build", "recorded")
         folder.mkdir(parents=True, exist_ok=True)
         picture = folder / f"{name}.{ending}"
         picture.write_bytes(content)
