@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -153,7 +154,13 @@ def test_the_notebook_can_be_downloaded(log, page):
     path = page.relative_to(ROOT).with_suffix("").as_posix()
     (link,) = soup(path).select("a.btn-download-notebook-button")
     offered = ((HTML / path).parent / link["href"]).resolve()
-    assert offered.read_bytes() == page.with_suffix(".ipynb").read_bytes()
+    assert offered == (HTML / "notebooks" / f"{path}.ipynb").resolve() and offered.is_file()
+
+
+def test_all_notebooks_can_be_downloaded_at_once(log):
+    with zipfile.ZipFile(HTML / "notebooks" / "all.zip") as archive:
+        names = {p.relative_to(ROOT).with_suffix(".ipynb").as_posix() for p in PAGES}
+        assert set(archive.namelist()) == names
 
 
 def test_solutions_are_folded(log):
