@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.timing import alternate, report
-from tests.lift import lift
+from helpers.pages import lift
 
 
 def main(side: int = 128, kernel: int = 5, rounds: int = 7) -> None:

@@ -78,9 +78,9 @@ class Case:
 def cases(device: torch.device) -> list[Case]:
     """The three networks; on a GPU the large ones take more images."""
     num_train, num_val = (12_800, 2_560) if device.type == "cuda" else (512, 128)
-    large = {"num_train": num_train, "num_val": num_val, "rounds": 3}
+    large = {"num_train": num_train, "num_val": num_val, "rounds": 5}
     return [
-        Case("LeNet", lift("7-6-lenet").LeNet, 28, 60_000, 10_000, rounds=5),
+        Case("LeNet", lift("7-6-lenet").LeNet, 28, 60_000, 10_000, rounds=9),
         Case("small VGG", lambda: lift("8-2-vgg").VGG(VGG_ARCH), 224, **large),
         Case("ResNet-18", lift("8-6-resnet").ResNet, 96, **large),
     ]

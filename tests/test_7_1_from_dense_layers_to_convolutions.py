@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("7-1-from-dense-layers-to-convolutions")
 DTYPES = (torch.float32, torch.float64)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("7-2-convolutions-for-images")
 FORMS = [page.corr2d, page.corr2d_im2col]

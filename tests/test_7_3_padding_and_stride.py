@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("7-3-padding-and-stride")
 X = torch.arange(1.0, 17).reshape(4, 4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("7-5-pooling")
 DTYPES = (torch.float32, torch.float64)

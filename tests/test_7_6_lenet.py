@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers import evaluate, summary
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("7-6-lenet")
 ACTIVATIONS = {nn.Sigmoid: torch.sigmoid, nn.ReLU: torch.relu, nn.Tanh: torch.tanh}

@@ -12,7 +12,7 @@ from torchvision.transforms import functional as TF
 
 from helpers import History, summary
 from helpers.data import read_digits, to_float
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-1-alexnet")
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers import summary
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-2-vgg")
 VGG_11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))

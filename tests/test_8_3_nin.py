@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from helpers import summary
 from helpers.data import ImageSet
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-3-nin")
 DTYPES = [torch.float32, torch.float64]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers import evaluate, summary
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-4-googlenet")
 # The paper's table 1, in its order: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.

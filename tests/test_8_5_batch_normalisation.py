@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers import summary
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-5-batch-normalisation")
 SHAPES = [(2, 3), (5, 1), (8, 4), (1, 3, 2, 2), (2, 1, 1, 3), (4, 3, 5, 6)]

@@ -14,7 +14,7 @@ from torchvision.models.resnet import BasicBlock
 from torchvision.models.resnet import Bottleneck as TorchvisionBottleneck
 
 from helpers import summary
-from tests.lift import lift
+from helpers.pages import lift
 
 page = lift("8-6-resnet")
 BLOCKS = [(3, False, 1), (5, True, 1), (5, True, 2)]  # channels, 1×1 convolution, strides

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from nbformat import NotebookNode
 
-from tests.lift import ROOT
+from helpers.pages import ROOT
 
 SOURCES = sorted((ROOT / "chapters").rglob("*.md"))
 PAGES = [p for p in SOURCES if "{code-cell}" in p.read_text(encoding="utf-8")]

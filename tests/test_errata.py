@@ -7,7 +7,7 @@ import jupytext
 import pytest
 import torch
 
-from tests.lift import find_page, lift
+from helpers.pages import find_page, lift
 from tests.test_book import checks
 
 PAGE = find_page("errata")

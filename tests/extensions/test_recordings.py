@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 import pytest
 
-from tests.lift import ROOT
+from helpers.pages import ROOT
 
 PAGE = """\
 ---

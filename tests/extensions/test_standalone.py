@@ -15,8 +15,8 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from extensions import bundle, standalone
+from helpers.pages import ROOT, code_cells, find_page
 from tests.fresh import copy_environment, run
-from tests.lift import ROOT, code_cells, find_page
 from tests.regression.kernel import CLOSE_NETWORK
 from tests.test_book import PAGES
 

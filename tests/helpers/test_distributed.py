@@ -12,7 +12,7 @@ import torch
 from helpers import FashionMNIST, Trainer
 from helpers.data import BatchLoader, ImageSet
 from helpers.distributed import Team, current_team, join
-from tests.lift import ROOT
+from helpers.pages import ROOT
 
 PAGE = '''
 import json, os, signal, sys, warnings

@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from helpers import FashionMNIST, Trainer, evaluate, predict, training
 from helpers.data import ImageSet, read_digits
-from tests.lift import ROOT
+from helpers.pages import ROOT
 
 
 class Linear(d2l.Classifier):

@@ -17,7 +17,7 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from bs4 import BeautifulSoup
 
-from tests.lift import ROOT
+from helpers.pages import ROOT
 from tests.test_book import PAGES, SOURCES
 
 HTML = ROOT / "_build" / "html"
