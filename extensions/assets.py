@@ -10,6 +10,7 @@ to load a font from there.
 import base64
 import hashlib
 import io
+import logging
 import re
 from collections.abc import Iterable
 from html import unescape
@@ -152,6 +153,7 @@ def font_face(family: str, path: Path, characters: str, weight: int = 400) -> st
         [],
         True,
     )
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table that it cuts
     font = load_font(str(path), options)
     subsetter = Subsetter(options)
     subsetter.populate(text=characters)
