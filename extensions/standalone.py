@@ -181,7 +181,7 @@ def offer_notebook(
             "type": "link",
             "url": f"{address}/{FOLDER}/{pagename}.ipynb",
             "text": "Colab",
-            "icon": "_static/images/logo_colab.png",
+            "icon": "fas fa-rocket",
             "tooltip": "Open in Colab",
             "label": "colab-button",
         }

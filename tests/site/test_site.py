@@ -20,7 +20,9 @@ from bs4 import BeautifulSoup
 from helpers.pages import ROOT
 from tests.test_book import PAGES, SOURCES
 
-HTML = ROOT / "_build" / "html"
+TESTED = ROOT / "_build" / "tested"
+HTML = TESTED / "_build" / "html"
+PUBLISHED = {"GITHUB_REPOSITORY": "owner/name", "BOOK_URL": "https://owner.github.io/name/"}
 PATHS = ["index", "how-to-run", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
 LIGHT_PAGE = 500_000  # bytes over the wire, with all pictures
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -29,11 +31,11 @@ of_every_path = pytest.mark.parametrize("path", PATHS)
 
 @pytest.fixture(scope="module")
 def log():
-    """Compile the site as `make book` does, from the beginning; return what was printed."""
-    shutil.rmtree(ROOT / "_build", ignore_errors=True)
+    """Compile the site as it is published, from the beginning; return what was printed."""
+    shutil.rmtree(TESTED, ignore_errors=True)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going"]
-    environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1"}
+    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", TESTED]
+    environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1", **PUBLISHED}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     printed = run.stdout + run.stderr
     assert run.returncode == 0, printed[-5000:]
@@ -155,6 +157,22 @@ def test_the_notebook_can_be_downloaded(log, page):
     (link,) = soup(path).select("a.btn-download-notebook-button")
     offered = ((HTML / path).parent / link["href"]).resolve()
     assert offered == (HTML / "notebooks" / f"{path}.ipynb").resolve() and offered.is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_colab_opens_the_published_notebook(log, page):
+    path = page.relative_to(ROOT).with_suffix(".ipynb").as_posix()
+    (link,) = soup(path.removesuffix(".ipynb")).select("a.btn-colab-button")
+    assert link["href"].endswith(f".com/github/owner/name/blob/gh-pages/notebooks/{path}")
+
+
+@of_every_path
+def test_a_page_knows_its_address(log, path):
+    address = f"{PUBLISHED['BOOK_URL']}{path}.html"
+    (canonical,) = soup(path).select("link[rel=canonical]")
+    (shared,) = soup(path).select('meta[property="og:url"]')
+    assert canonical["href"] == shared["content"] == address
+    assert f"<loc>{address}</loc>" in (HTML / "sitemap.xml").read_text(encoding="utf-8")
 
 
 def test_all_notebooks_can_be_downloaded_at_once(log):
@@ -374,6 +392,22 @@ def test_the_menu_opens_on_a_phone(page, address):
     assert not link.is_visible()
     page.locator("button.primary-toggle").click()
     link.wait_for(state="visible", timeout=5000)
+
+
+@pytest.mark.parametrize("width", [320, 576, 1280])
+def test_the_buttons_have_room_in_the_header(page, address, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{address}/{next(path for path in PATHS if '8-6' in path)}.html")
+    header = page.locator(".bd-header-article").bounding_box()
+    buttons = page.locator(".bd-header-article :is(a.btn, button.btn):visible").all()
+    boxes = [button.bounding_box() for button in buttons]
+    assert len(boxes) >= 4
+    for box in boxes:
+        assert header["x"] <= box["x"] and box["x"] + box["width"] <= header["x"] + header["width"]
+        assert header["y"] <= box["y"]
+        assert box["y"] + box["height"] <= header["y"] + header["height"]
+    rights = [box["x"] + box["width"] for box in boxes[:-1]]
+    assert all(right <= box["x"] + 1 for right, box in zip(rights, boxes[1:], strict=True))
 
 
 def test_what_scrolls_sideways_is_reached_by_keyboard(page, address):
