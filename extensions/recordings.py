@@ -6,6 +6,7 @@ looks for a page's outputs by the hash of its code. So an ordinary build execute
 page whose code has changed since it was recorded is executed again, by itself.
 """
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -62,8 +63,18 @@ def before_reading(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> N
     fill_cache(app)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def version_of_the_extensions() -> str:
+    """Another one whenever their code has changed: Sphinx then makes every page anew."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def setup(app: Sphinx) -> dict[str, bool | str]:
     app.connect("builder-inited", let_kernels_import_helpers)
     app.connect("env-before-read-docs", before_reading)
     app.connect("source-read", depend_on_recording)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "env_version": version_of_the_extensions(),
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

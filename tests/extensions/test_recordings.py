@@ -90,7 +90,7 @@ def build(folder):
     return run, run.stdout + run.stderr, html
 
 
-def test_outputs_come_from_recordings_and_changed_pages_are_executed_alone(book):
+def test_a_page_follows_its_source_its_recording_and_the_extensions(book):
     run, log, html = build(book)
     assert run.returncode == 0, log
     assert "Executing" not in log
@@ -110,6 +110,12 @@ def test_outputs_come_from_recordings_and_changed_pages_are_executed_alone(book)
     run, log, html = build(book)
     assert run.returncode == 0 and "Executing" not in log
     assert "recorded anew" in html["one"]
+
+    code = book / "extensions" / "page.py"
+    code.write_text(code.read_text().replace('= "The book"', '= "All pages"'))
+    run, log, html = build(book)
+    assert run.returncode == 0 and "Executing" not in log
+    assert all('aria-label="All pages"' in text for text in html.values())
 
 
 def test_a_cell_that_fails_fails_the_build(book):
