@@ -147,12 +147,8 @@ def font_face(family: str, path: Path, characters: str, weight: int = 400) -> st
     if not characters:
         return ""
     options = Options()
-    options.flavor, options.hinting, options.name_IDs, options.notdef_outline = (
-        "woff",
-        False,
-        [],
-        True,
-    )
+    options.flavor, options.name_IDs = "woff", []
+    options.hinting, options.notdef_outline = False, True
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every table that it cuts
     font = load_font(str(path), options)
     subsetter = Subsetter(options)

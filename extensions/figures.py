@@ -57,7 +57,8 @@ class Recorded(SphinxDirective):
         folder = Path(self.env.srcdir, "_build", "recorded")
         folder.mkdir(parents=True, exist_ok=True)
         picture = folder / f"{name}.{ending}"
-        picture.write_bytes(content)
+        if not picture.is_file() or picture.read_bytes() != content:
+            picture.write_bytes(content)  # else another build may be reading it
         uri = "/" + picture.relative_to(self.env.srcdir).as_posix()
         docname = source.relative_to(self.env.srcdir).with_suffix("").as_posix()
         image = nodes.image(uri=uri, alt=options["alt"], classes=options.get("classes", "").split())

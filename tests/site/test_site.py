@@ -22,7 +22,11 @@ from tests.test_book import PAGES, SOURCES
 
 TESTED = ROOT / "_build" / "tested"
 HTML = TESTED / "_build" / "html"
-PUBLISHED = {"GITHUB_REPOSITORY": "owner/name", "BOOK_URL": "https://owner.github.io/name/"}
+PUBLISHED = {
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "owner/name",
+    "BOOK_URL": "https://owner.github.io/name/",
+}
 PATHS = ["index", "how-to-run", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
 LIGHT_PAGE = 500_000  # bytes over the wire, with all pictures
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
