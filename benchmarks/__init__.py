@@ -1,1 +1,1 @@
-"""Side-by-side timings: alternatives alternate in one process, medians and ratios are printed."""
+"""Side-by-side timings: alternatives take turns on one machine; medians and ratios are printed."""

@@ -3,7 +3,7 @@
 Needs the data: set BOOK_DATA to the folder that holds FashionMNIST/raw, or have a network.
 All ways do the same work: the same images in shuffled minibatches of 128, then the validation
 images. LeNet takes all of them; the large networks a fixed part, since one epoch on a CPU would
-last half an hour. The ways:
+last half an hour. Each way has a process of its own, and they take turns:
 
 - d2l: its Trainer and its loader, as in its notebooks, which render the curves again and again;
 - the same with the curves switched off;
@@ -11,7 +11,8 @@ last half an hour. The ways:
 - `helpers`: the Trainer and data of this book, with the progress bar and the checks;
 - a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
-  It shares with `helpers` the memory format, the fused optimiser and, on a GPU, bfloat16.
+  It shares with `helpers` the memory format, the fused optimiser, the memory that is kept from
+  step to step, and, on a GPU, bfloat16.
 
 The medians are printed and written to benchmarks/results/<device>.json for the appendix.
 """
@@ -27,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -38,7 +40,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
-from benchmarks.timing import alternate, report
+from benchmarks.timing import alternate, isolated, report
 from helpers import FashionMNIST, Trainer, best_device, describe_device
 from helpers.data import data_root
 from helpers.device import has_bfloat16
@@ -49,6 +51,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
 D2L, NO_CURVES = "d2l", "d2l without curves"
 PLAIN, HELPERS, BARE = "DataLoader", "helpers", "bare loop"
+MEMORY = {D2L: "system", NO_CURVES: "system", PLAIN: "system", HELPERS: "keep", BARE: "keep"}
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,16 @@ class Case:
 
     Attributes:
         name: What the table calls it.
-        make: Builds the network.
+        page, model, args: The network: a class of a page, and what it is called with.
         side: Height and width of the images, in pixels.
         num_train, num_val: Number of images.
         rounds: How often every alternative is timed.
     """
 
     name: str
-    make: Callable[[], d2l.Classifier]
+    page: str
+    model: str
+    args: tuple
     side: int
     num_train: int
     num_val: int
@@ -74,15 +79,18 @@ class Case:
     def size(self) -> tuple[int, int]:
         return self.side, self.side
 
+    def make(self) -> d2l.Classifier:
+        return getattr(lift(self.page), self.model)(*self.args)
+
 
 def cases(device: torch.device) -> list[Case]:
     """The three networks; on a GPU the large ones take more images."""
     num_train, num_val = (12_800, 2_560) if device.type == "cuda" else (512, 128)
     large = {"num_train": num_train, "num_val": num_val, "rounds": 5}
     return [
-        Case("LeNet", lift("7-6-lenet").LeNet, 28, 60_000, 10_000, rounds=9),
-        Case("small VGG", lambda: lift("8-2-vgg").VGG(VGG_ARCH), 224, **large),
-        Case("ResNet-18", lift("8-6-resnet").ResNet, 96, **large),
+        Case("LeNet", "7-6-lenet", "LeNet", (), 28, 60_000, 10_000, rounds=9),
+        Case("small VGG", "8-2-vgg", "VGG", (VGG_ARCH,), 224, **large),
+        Case("ResNet-18", "8-6-resnet", "ResNet", (), 96, **large),
     ]
 
 
@@ -162,28 +170,57 @@ def prepare(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images
 
 
-def measure(case: Case, device: torch.device) -> dict[str, float]:
-    """Median seconds of one epoch, by the way of training."""
-    ours = FashionMNIST(batch_size=BATCH, resize=case.size, device=device)
-    if ours.source != "Fashion-MNIST":
+def our_data(case: Case, device: torch.device) -> FashionMNIST:
+    """The images of a case, as this book holds them."""
+    data = FashionMNIST(batch_size=BATCH, resize=case.size, device=device)
+    if data.source != "Fashion-MNIST":
         sys.exit("benchmarks need the real data: set BOOK_DATA to the folder of FashionMNIST/raw")
-    ours.train = ours.train[torch.arange(case.num_train)]
-    ours.val = ours.val[torch.arange(case.num_val)]
-    theirs = d2l.FashionMNIST(batch_size=BATCH, resize=case.size)
-    theirs.train = Subset(theirs.train, range(case.num_train))
-    theirs.val = Subset(theirs.val, range(case.num_val))
-    train, val = (
-        (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
-        for part in (ours.train, ours.val)
-    )
-    ways = {
-        D2L: lambda model: d2l_epoch(model, theirs, curves=True),
-        NO_CURVES: lambda model: d2l_epoch(model, theirs, curves=False),
-        PLAIN: lambda model: plain_epoch(model, theirs, device),
-        HELPERS: lambda model: helpers_epoch(model, ours),
-        BARE: lambda model: bare_epoch(model, train, val, case.size),
-    }
-    medians = alternate(ways, case.rounds, lambda: build(case))
+    data.train = data.train[torch.arange(case.num_train)]
+    data.val = data.val[torch.arange(case.num_val)]
+    return data
+
+
+def their_data(case: Case, root: str) -> d2l.DataModule:
+    """The images of a case, as d2l holds them; `root` is a folder that it may write to."""
+    d2l.DataModule.__init__.__defaults__ = (root, 4)
+    data = d2l.FashionMNIST(batch_size=BATCH, resize=case.size)
+    data.train = Subset(data.train, range(case.num_train))
+    data.val = Subset(data.val, range(case.num_val))
+    return data
+
+
+def prepare_way(way: str, case: Case, root: str) -> Callable[[], Callable[[], None]]:
+    """What gives, for every run, an epoch of a way of training with a new network."""
+    os.environ["BOOK_PROFILE"] = "full"
+    device = best_device()
+    if way in (D2L, NO_CURVES):
+        InteractiveShell.instance()  # figures are rendered as in a notebook
+        d2l.use_svg_display()
+        epoch = partial(d2l_epoch, data=their_data(case, root), curves=way == D2L)
+    elif way == PLAIN:
+        epoch = partial(plain_epoch, data=their_data(case, root), device=device)
+    elif way == HELPERS:
+        epoch = partial(helpers_epoch, data=our_data(case, device))
+    else:
+        ours = our_data(case, device)
+        train, val = (
+            (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
+            for part in (ours.train, ours.val)
+        )
+        epoch = partial(bare_epoch, train=train, val=val, size=case.size)
+    return lambda: partial(epoch, build(case))
+
+
+def measure(case: Case, root: str) -> dict[str, float]:
+    """Median seconds of one epoch, by the way of training."""
+    with contextlib.ExitStack() as stack:
+        ways = {
+            way: stack.enter_context(
+                isolated(prepare_way, way, case, root, environment={"BOOK_MEMORY": memory})
+            )
+            for way, memory in MEMORY.items()
+        }
+        medians = alternate(ways, case.rounds)
     images = f"{case.num_train:,} + {case.num_val:,} images of {case.side}×{case.side}"
     report(f"one epoch of {case.name}, {images}, median of {case.rounds}", medians, BARE)
     ratios = (f"{medians[way] / medians[HELPERS]:.2f} × {way}" for way in (D2L, NO_CURVES, PLAIN))
@@ -193,25 +230,20 @@ def measure(case: Case, device: torch.device) -> dict[str, float]:
 
 def main(folder: Path = RESULTS, chosen: list[Case] | None = None) -> None:
     os.environ["BOOK_PROFILE"] = "full"
-    InteractiveShell.instance()  # figures are rendered as in a notebook
-    d2l.use_svg_display()
     device = best_device()
+    chosen = chosen or cases(device)
+    our_data(chosen[0], device)  # downloads what is missing
     networks = {}
     with tempfile.TemporaryDirectory() as root:
         # torchvision unpacks beside the archives, so that d2l gets a copy of its own
-        FashionMNIST()  # downloads what is missing
         if (data_root() / "FashionMNIST").is_dir():
             shutil.copytree(data_root() / "FashionMNIST", Path(root) / "FashionMNIST")
-        before = d2l.DataModule.__init__.__defaults__
-        d2l.DataModule.__init__.__defaults__ = (root, 4)
-        try:
-            for case in chosen or cases(device):
-                networks[case.name] = {
-                    "side": case.side, "num_train": case.num_train, "num_val": case.num_val,
-                    "rounds": case.rounds, "seconds": measure(case, device),
-                }  # fmt: skip
-        finally:
-            d2l.DataModule.__init__.__defaults__ = before
+        torchvision.datasets.FashionMNIST(root, download=True)
+        for case in chosen:
+            networks[case.name] = {
+                "side": case.side, "num_train": case.num_train, "num_val": case.num_val,
+                "rounds": case.rounds, "seconds": measure(case, root),
+            }  # fmt: skip
     name = describe_device(device)
     result = {
         "device": name,

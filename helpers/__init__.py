@@ -1,6 +1,7 @@
 """The plumbing that the pages import: device, profile, data, training, summary, plotting.
 
-Pages own operators and models; what would only distract from them stands here.
+Pages own operators and models; what would only distract from them stands here. The import of this
+package also sets how the process keeps the memory that it has freed (`helpers.memory`).
 """
 
 try:
@@ -13,6 +14,7 @@ except ModuleNotFoundError:
 from helpers.data import FashionMNIST
 from helpers.device import best_device, describe_device, seed_everything
 from helpers.history import History
+from helpers.memory import keep_freed_memory
 from helpers.profile import Profile, current_profile
 from helpers.summary import Summary, summary
 from helpers.training import Trainer, evaluate, predict
@@ -31,3 +33,5 @@ __all__ = [
     "seed_everything",
     "summary",
 ]
+
+keep_freed_memory()

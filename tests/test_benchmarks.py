@@ -1,0 +1,86 @@
+"""The benchmarks' clock: who is timed, how often, and where; nothing here depends on speed."""
+
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from benchmarks.timing import alternate, isolated, timed
+
+
+def test_only_the_run_is_timed():
+    assert 0.05 <= timed(lambda: time.sleep(0.05)) < 5
+
+
+def test_every_alternative_runs_once_a_round_in_changing_order_and_has_its_own_median():
+    calls = []
+    given = {"a": [3, 1, 2, 2, 9, 1], "b": [30, 20, 70, 30, 80, 10], "c": [5, 5, 5, 9, 9, 9]}
+
+    def alternative(name):
+        def run():
+            calls.append(name)
+            return given[name][calls.count(name) - 1]
+
+        return run
+
+    assert alternate({name: alternative(name) for name in given}, 6) == {"a": 2, "b": 30, "c": 7}
+    rounds = [calls[i : i + 3] for i in range(0, 18, 3)]
+    assert all(sorted(names) == ["a", "b", "c"] for names in rounds)
+    assert len(set(map(tuple, rounds))) > 1
+
+
+def prepared(marks, delay):
+    """An alternative that leaves a mark at each stage; it sleeps only while it is timed."""
+
+    start = multiprocessing.get_start_method()
+
+    def note(what):
+        with open(marks, "a", encoding="utf-8") as file:
+            file.write(f"{what} {os.environ.get('BOOK_MEMORY')} {os.getpid()} {start}\n")
+
+    def run():
+        time.sleep(delay)
+        note("run")
+
+    def fresh():
+        note("fresh")
+        return run
+
+    note("prepare")
+    return fresh
+
+
+def test_an_isolated_alternative_is_prepared_once_in_its_own_process_and_environment(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("BOOK_MEMORY", raising=False)
+    marks = tmp_path / "marks"
+    with isolated(prepared, marks, 0.2, environment={"BOOK_MEMORY": "system"}) as run:
+        assert marks.read_text(encoding="utf-8").startswith("prepare")  # before anything is timed
+        assert all(0.2 <= seconds < 10 for seconds in (run(), run()))
+    lines = [line.split() for line in marks.read_text(encoding="utf-8").splitlines()]
+    assert [what for what, *_ in lines] == ["prepare", "fresh", "run", "fresh", "run"]
+    assert {memory for _, memory, *_ in lines} == {"system"}
+    assert {start for *_, start in lines} == {multiprocessing.get_start_method()}
+    (number,) = {int(number) for *_, number, _ in lines}
+    assert number != os.getpid() and "BOOK_MEMORY" not in os.environ
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)  # nothing is left behind
+
+
+def impossible():
+    raise ValueError("no such network")
+
+
+def fatal():
+    os._exit(3)
+
+
+def test_an_alternative_that_fails_says_why_and_does_not_hang():
+    with pytest.raises(RuntimeError, match="impossible.*(?s:.*)no such network"):  # noqa: SIM117
+        with isolated(impossible, environment={}):
+            pass
+    with pytest.raises(RuntimeError, match="fatal.*has ended"):  # noqa: SIM117
+        with isolated(fatal, environment={}):
+            pass
