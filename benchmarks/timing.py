@@ -111,7 +111,7 @@ def serve(pipe: Connection, usual: str, prepare: Callable, args: tuple) -> None:
         pipe.send(0.0)
         while pipe.recv():
             pipe.send(timed(fresh()))
-    except EOFError:
+    except (EOFError, BrokenPipeError):  # the other end has hung up
         pass
     except Exception:
         pipe.send(traceback.format_exc())

@@ -1,4 +1,4 @@
-"""One epoch of three networks of the book, trained in five ways on real Fashion-MNIST.
+"""One epoch of three networks of the book, trained in six ways on real Fashion-MNIST.
 
 Needs the data: set BOOK_DATA to the folder that holds FashionMNIST/raw, or have a network.
 All ways do the same work: the same images in shuffled minibatches of 128, then the validation
@@ -12,7 +12,8 @@ last half an hour. Each way has a process of its own, and they take turns:
 - a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
   It shares with `helpers` the memory format, the fused optimiser, the memory that is kept from
-  step to step, and, on a GPU, bfloat16.
+  step to step, and, on a GPU, bfloat16;
+- the bare loop without keeping memory, as the first three ways.
 
 The medians are printed and written to benchmarks/results/<device>.json for the appendix.
 """
@@ -50,8 +51,11 @@ BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"
 VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
 D2L, NO_CURVES = "d2l", "d2l without curves"
-PLAIN, HELPERS, BARE = "DataLoader", "helpers", "bare loop"
-MEMORY = {D2L: "system", NO_CURVES: "system", PLAIN: "system", HELPERS: "keep", BARE: "keep"}
+PLAIN, HELPERS, BARE, RELEASED = "DataLoader", "helpers", "bare loop", "bare, memory released"
+MEMORY = {
+    D2L: "system", NO_CURVES: "system", PLAIN: "system",
+    HELPERS: "keep", BARE: "keep", RELEASED: "system",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
