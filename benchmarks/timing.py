@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
 
 import torch
 
@@ -49,6 +50,21 @@ def alternate(alternatives: Mapping[str, Callable[[], float]], rounds: int) -> d
 
 
 @contextlib.contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def isolated(
     prepare: Callable[..., Callable[[], Callable[[], object]]],
     *args: object,
@@ -57,39 +73,44 @@ def isolated(
     """An alternative in a process of its own, for what is set for a whole process.
 
     Args:
-        prepare: Called once, in the new process, with `args`. What it returns is called before
-            every run, untimed, and returns what is to be timed. All must be importable by name.
+        prepare: A function that can be imported by name. It is called once, in the new process,
+            with `args`, which are pickled. What it returns is called before every run, untimed,
+            and returns what is to be timed.
         environment: Variables that the new process sees besides those of this one.
 
     Yields:
         A function that runs the alternative once and returns its seconds.
 
     Raises:
-        RuntimeError: the alternative has failed; the text holds its traceback.
+        RuntimeError: the alternative has failed, and the text holds its traceback, or its process
+            has ended.
     """
+    name = f"{prepare.__name__}{args}"
     here, there = multiprocessing.Pipe()
-    spawn, usual = multiprocessing.get_context("spawn"), multiprocessing.get_start_method()
-    process = spawn.Process(target=serve, args=(there, usual, prepare, args))
-    before = dict(os.environ)
-    os.environ.update(environment)
-    try:
+    usual = multiprocessing.get_start_method(allow_none=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(there, usual, prepare, args)
+    )
+    with variables(environment):
         process.start()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     there.close()
 
     def receive() -> float:
+        wait_for([here, process.sentinel])
         try:
-            answer = here.recv()
-        except EOFError:
-            raise RuntimeError(f"{prepare.__name__}{args}: its process has ended") from None
-        if isinstance(answer, str):
-            raise RuntimeError(f"{prepare.__name__}{args} has failed\n{answer}")
-        return answer
+            seconds, failure = here.recv() if here.poll() else (None, None)
+        except (EOFError, OSError):
+            seconds, failure = None, None
+        if failure is not None:
+            raise RuntimeError(f"{name} has failed\n{failure}")
+        if seconds is None:
+            process.join()
+            raise RuntimeError(f"{name}: its process has ended, exit code {process.exitcode}")
+        return seconds
 
     def run() -> float:
-        here.send("run")
+        with contextlib.suppress(OSError):  # of a process that has ended: receive says so
+            here.send("run")
         return receive()
 
     try:
@@ -100,21 +121,33 @@ def isolated(
         process.join()
 
 
-def serve(pipe: Connection, usual: str, prepare: Callable, args: tuple) -> None:
+def serve(pipe: Connection, usual: str | None, prepare: Callable, args: tuple) -> None:
     """Run an alternative whenever it is asked for, until the other end hangs up.
 
     Processes that it starts in turn, such as a loader's workers, start in the `usual` way.
     """
     multiprocessing.set_start_method(usual, force=True)
+    seconds, failure = 0.0, None
     try:
         fresh = prepare(*args)
-        pipe.send(0.0)
-        while pipe.recv():
-            pipe.send(timed(fresh()))
-    except (EOFError, BrokenPipeError):  # the other end has hung up
-        pass
     except Exception:
-        pipe.send(traceback.format_exc())
+        failure = traceback.format_exc()
+    with contextlib.suppress(EOFError, OSError):  # the other end has hung up
+        pipe.send((seconds, failure))
+        while failure is None and pipe.recv():
+            try:
+                seconds = timed(fresh())
+            except Exception:
+                failure = traceback.format_exc()
+            release()
+            pipe.send((seconds, failure))
+
+
+def release() -> None:
+    """Leave the accelerator's memory to the processes that run next."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def report(title: str, medians: Mapping[str, float], reference: str) -> None:

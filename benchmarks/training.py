@@ -8,12 +8,12 @@ last half an hour. Each way has a process of its own, and they take turns:
 - d2l: its Trainer and its loader, as in its notebooks, which render the curves again and again;
 - the same with the curves switched off;
 - a plain loop over a DataLoader with two workers, as PyTorch's tutorials write it;
-- `helpers`: the Trainer and data of this book, with the progress bar and the checks;
+- `helpers`: the Trainer and data of this book, with its history and checks;
 - a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
-  It shares with `helpers` the memory format, the fused optimiser, the memory that is kept from
-  step to step, and, on a GPU, bfloat16;
-- the bare loop without keeping memory, as the first three ways.
+  It shares with `helpers` the memory format, the fused optimiser, the settings of memory
+  (`helpers.memory`), and, on a GPU, bfloat16;
+- the bare loop with the system's settings of memory, like the first three ways.
 
 The medians are printed and written to benchmarks/results/<device>.json for the appendix.
 """
@@ -51,10 +51,10 @@ BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"
 VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
 D2L, NO_CURVES = "d2l", "d2l without curves"
-PLAIN, HELPERS, BARE, RELEASED = "DataLoader", "helpers", "bare loop", "bare, memory released"
+PLAIN, HELPERS, BARE, SYSTEM = "DataLoader", "helpers", "bare loop", "bare, system memory"
 MEMORY = {
     D2L: "system", NO_CURVES: "system", PLAIN: "system",
-    HELPERS: "keep", BARE: "keep", RELEASED: "system",
+    HELPERS: "keep", BARE: "keep", SYSTEM: "system",
 }  # fmt: skip
 
 
@@ -194,8 +194,7 @@ def their_data(case: Case, root: str) -> d2l.DataModule:
 
 
 def prepare_way(way: str, case: Case, root: str) -> Callable[[], Callable[[], None]]:
-    """What gives, for every run, an epoch of a way of training with a new network."""
-    os.environ["BOOK_PROFILE"] = "full"
+    """A function that builds a new network and returns the epoch to be timed."""
     device = best_device()
     if way in (D2L, NO_CURVES):
         InteractiveShell.instance()  # figures are rendered as in a notebook
