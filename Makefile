@@ -1,9 +1,13 @@
 # The one entry point. `make` or `make help` lists what there is to do.
-# Needs make and Python 3.11, 3.12 or 3.13 with venv; everything else is installed into .venv.
+# Needs make and Python 3.11 or later with venv; everything else is installed into .venv.
 
-PYTHON ?= python3
+PROVEN := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; do \
+    $$python -c '$(PROVEN)' 2>/dev/null && echo $$python && break; done),python3)
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SITE   := $(VENV)/.site
 READY  := $(VENV)/.ready
 D2L    := d2l==1.0.3
 CORES   = import os; n = os.environ.get("OMP_NUM_THREADS"); print(max(1, min(4, os.cpu_count() // int(n or 1))))
@@ -12,51 +16,62 @@ PAGE   ?=
 PROFILE ?= full
 RUN    ?=
 TESTS  ?=
-PROCESSES ?= 2
-LAUNCH ?=
 
-export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks test screenshots record text distributed lint format bench newest clean
+.PHONY: help ready book serve notebooks test test-all screenshots record text lint format bench newest lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=/path/to/python" % v[:2])'
+# The site's packages alone, without PyTorch, compile the book; the rest is what executes a page.
+$(SITE): requirements-site.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or later is needed, this is %d.%d: make PYTHON=/path/to/python" % v[:2])'
+	@$(PYTHON) -c '$(PROVEN)' || echo "Python 3.11, 3.12 and 3.13 are proven; going on with $$($(PYTHON) --version)."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps $(D2L)
+	$(PIP) --requirement requirements-site.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-book: $(READY) ## compile the site from the recordings, into _build/html
+$(READY): $(SITE) requirements.lock
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps $(D2L)
+	@touch $@
+
+ready: $(READY) ## install everything into .venv, the kernel of the notebooks
+
+book: $(SITE) ## compile the site from the recordings, into _build/html
+	@changed=$$($(BIN)/python -m tools.pages changed) || exit 1; [ -z "$$changed" ] || { \
+	    echo "To be executed, since the code differs from the recording: $$changed"; $(MAKE) --no-print-directory ready; }
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready: open _build/html/index.html"
 
+serve: $(SITE) ## compile the site, serve it on this machine, compile again whenever a page is saved
+	$(BIN)/python -m tools.serve
+
 notebooks: book ## notebooks that run by themselves; RUN=python3.12 executes them where nothing else is
-	@$(if $(RUN),$(BIN)/python -m tests.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks")
+	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks")
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
-test: export OMP_WAIT_POLICY ?= PASSIVE
-test: export OMP_NUM_THREADS ?= 1
-test: $(READY) ## every test: helpers, operators of the pages, all notebooks, the site (TESTS=chapters)
-	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile $(TESTS)
+test test-all: export OMP_WAIT_POLICY ?= PASSIVE
+test test-all: export OMP_NUM_THREADS ?= 1
+test: $(READY) ## re-execute all pages, test helpers, operators, site (one page: TESTS="-k 7-5-pooling")
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not slow" $(TESTS)
+
+test-all: $(READY) ## what is slow and `make test` leaves out
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
 	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
-	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m extensions.record $(PAGE)
+	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m tools.record $(PAGE)
 	$(BIN)/python -m tests.regression.floor
 
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
-	$(BIN)/python -m extensions.record --text $(PAGE)
-
-distributed: $(READY) ## run a page in several processes (PAGE=7-6-lenet, PROCESSES=2)
-	$(BIN)/python -m extensions.distributed $(PAGE) $(PROCESSES) $(LAUNCH)
+	$(BIN)/python -m tools.record --text $(PAGE)
 
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .
@@ -74,8 +89,14 @@ bench: $(READY) ## side-by-side timings on real Fashion-MNIST (BOOK_DATA)
 
 # Version 2 of Jupyter Book is another engine, with other files.
 newest: $(READY) ## put the newest releases of all dependencies into .venv, in place of the pinned ones
-	sed -E 's/^jupyter-book==.*/jupyter-book<2/; s/==.*//' requirements.txt > $(VENV)/newest.txt
-	$(BIN)/python -m pip install --quiet --upgrade --requirement $(VENV)/newest.txt
+	sed -E 's/^jupyter-book==.*/jupyter-book<2/; s/==.*//; /^-r/d' requirements-site.txt requirements.txt > $(VENV)/newest.txt
+	$(PIP) --upgrade --requirement $(VENV)/newest.txt
+
+lock: $(READY) ## pin what the pins need, for every Python and system, after a change of requirements*.txt
+	for name in requirements-site requirements; do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	        --no-emit-index-url --upgrade $$name.txt --output-file $$name.lock; \
+	done
 
 clean: ## remove what was built; keep .venv
 	rm -rf _build .pytest_cache .ruff_cache .jupyter_cache

@@ -42,10 +42,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.timing import alternate, isolated, report
-from helpers import FashionMNIST, Trainer, best_device, describe_device
-from helpers.data import data_root
-from helpers.device import has_bfloat16
+from helpers.data import FashionMNIST, data_root
+from helpers.device import best_device, describe_device, has_bfloat16
 from helpers.pages import lift
+from helpers.training import Trainer
 
 BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"

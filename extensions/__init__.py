@@ -1,1 +1,1 @@
-"""Sphinx extensions of this book, and the command that records its pages."""
+"""Sphinx extensions of this book."""

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import jupytext
 
-from extensions.record import ROOT, resolve
+from tools.pages import ROOT, resolve
 
 FIGURES = ROOT / "_build" / "distributed"
 BEFORE = """\
 import os, sys
-from helpers import best_device
+from helpers.device import best_device
 from helpers.distributed import join
 TEAM = join(best_device())
 if not TEAM.leads:

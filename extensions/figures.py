@@ -15,8 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from extensions.record import resolve
-from extensions.recordings import recording_of
+from tools.pages import recording_of, resolve
 
 ENDINGS = {"image/svg+xml": "svg", "image/png": "png"}
 

@@ -7,8 +7,6 @@ page whose code has changed since it was recorded is executed again, by itself.
 """
 
 import hashlib
-import os
-import sys
 from pathlib import Path
 
 import nbformat
@@ -18,12 +16,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from tools.pages import recording_of
+
 logger = logging.getLogger(__name__)
-
-
-def recording_of(source: Path) -> Path:
-    """Path of the recording that belongs to a page's source, whether or not it exists."""
-    return source.with_suffix(".ipynb")
 
 
 def fill_cache(app: Sphinx) -> None:
@@ -44,14 +39,6 @@ def fill_cache(app: Sphinx) -> None:
     logger.info("recordings: %d pages take their outputs from the notebooks beside them", recorded)
 
 
-def let_kernels_import_helpers(app: Sphinx) -> None:
-    """Let the kernel of a page that has to be executed import `helpers`."""
-    paths = [str(app.srcdir), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, paths)))
-    if str(app.srcdir) not in sys.path:
-        sys.path.insert(0, str(app.srcdir))
-
-
 def depend_on_recording(app: Sphinx, docname: str, content: list[str]) -> None:
     """Read a page again when its recording has changed, although its source has not."""
     recording = recording_of(Path(app.env.doc2path(docname)))
@@ -65,12 +52,11 @@ def before_reading(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> N
 
 def version_of_the_extensions() -> str:
     """Another one whenever their code has changed: Sphinx then makes every page anew."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def setup(app: Sphinx) -> dict[str, bool | str]:
-    app.connect("builder-inited", let_kernels_import_helpers)
     app.connect("env-before-read-docs", before_reading)
     app.connect("source-read", depend_on_recording)
     return {

@@ -20,7 +20,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from extensions.recordings import recording_of
+from tools.pages import recording_of
 
 HOW_TO_RUN = "how-to-run"
 PICTURE = "_static/page.png"
@@ -59,7 +59,7 @@ def conditions_line(made_on: dict[str, str], link: str) -> str:
 def offer_all_notebooks(app: Sphinx, docname: str, content: list[str]) -> None:
     """Put the link where the page asks for it; without the extension that packs them, none."""
     if docname == HOW_TO_RUN:
-        made = "extensions.standalone" in app.extensions
+        made = "extensions.notebooks.standalone" in app.extensions
         content[0] = content[0].replace(MARK, ALL_NOTEBOOKS if made else "")
 
 

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers import evaluate, summary
 from helpers.pages import lift
+from helpers.summary import summary
+from helpers.training import evaluate
 
 page = lift("7-6-lenet")
 ACTIVATIONS = {nn.Sigmoid: torch.sigmoid, nn.ReLU: torch.relu, nn.Tanh: torch.tanh}

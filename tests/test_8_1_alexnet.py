@@ -10,9 +10,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision.transforms import functional as TF
 
-from helpers import History, summary
 from helpers.data import read_digits, to_float
+from helpers.history import History
 from helpers.pages import lift
+from helpers.summary import summary
 
 page = lift("8-1-alexnet")
 

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers import summary
 from helpers.pages import lift
+from helpers.summary import summary
 
 page = lift("8-2-vgg")
 VGG_11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers import summary
 from helpers.data import ImageSet
 from helpers.pages import lift
+from helpers.summary import summary
 
 page = lift("8-3-nin")
 DTYPES = [torch.float32, torch.float64]

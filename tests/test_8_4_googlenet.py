@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers import evaluate, summary
 from helpers.pages import lift
+from helpers.summary import summary
+from helpers.training import evaluate
 
 page = lift("8-4-googlenet")
 # The paper's table 1, in its order: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.

@@ -13,8 +13,8 @@ from torchvision import models
 from torchvision.models.resnet import BasicBlock
 from torchvision.models.resnet import Bottleneck as TorchvisionBottleneck
 
-from helpers import summary
 from helpers.pages import lift
+from helpers.summary import summary
 
 page = lift("8-6-resnet")
 BLOCKS = [(3, False, 1), (5, True, 1), (5, True, 2)]  # channels, 1×1 convolution, strides

@@ -19,13 +19,6 @@ PAGES = [p for p in SOURCES if "{code-cell}" in p.read_text(encoding="utf-8")]
 SECTIONS = [p for p in PAGES if re.match(r"\d-\d-", p.stem)]
 PREFIXES = ("ch-", "sec-", "eq-", "fig-", "tab-", "ex-", "sol-")
 FORBIDDEN_TAGS = {"nbval-skip", "skip-execution"}
-SET_UP = """\
-# Makes the book's helpers importable wherever this notebook runs; hidden on the site.
-import sys
-
-sys.path.append("../..")
-import helpers  # noqa: F401"""
-
 of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 of_every_section = pytest.mark.parametrize("page", SECTIONS, ids=lambda p: p.stem)
 
@@ -103,9 +96,11 @@ def test_a_recording_says_what_it_was_made_on(page):
 
 
 @of_every_page
-def test_the_set_up_cell_comes_first(page):
-    first = code_cells(page)[0]
-    assert first.source == SET_UP and tags(first) == {"remove-cell"}
+def test_a_page_leaves_the_import_path_alone_and_says_how_to_run_it_in_a_clone(page):
+    assert not any("sys.path" in cell.source for cell in code_cells(page))
+    assert "\n% In a clone of the book, run this notebook with the kernel of its .venv" in text(
+        page
+    )
 
 
 @of_every_page
@@ -272,7 +267,7 @@ def test_no_file_names_a_package_index_or_a_path_of_a_machine():
     ]
     assert len(listed) > 30
     pattern = re.compile(r"pypi\.org|--index-url|--extra-index|/home/\w|/root/|site-packages/")
-    allowed = {"extensions/record.py"}
+    allowed = {"tools/record.py"}
     for path in listed:
         if path.relative_to(ROOT).as_posix() in allowed or "tests" in path.parts:
             continue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extensions.lower import Part, lower
+from extensions.notebooks.lower import Part, lower
 
 KNOWN = {
     ("numref", "fig-a"): "Fig. 7.1",
@@ -103,7 +103,7 @@ def test_a_solution_without_code_is_folded_where_it_stands():
 @pytest.mark.parametrize(
     ("myst", "words"),
     [
-        ("```{mermaid}\na\n```", "directive {mermaid} has no form.*extensions/lower.py"),
+        ("```{mermaid}\na\n```", "directive {mermaid} has no form.*extensions/notebooks/lower.py"),
         ("```{note}\nnever closed", "'```{note}' is not closed"),
         ("{ref}`nothing`", "{ref}`nothing` leads nowhere"),
         ("````{note}\n```{mermaid}\n```\n````", "mermaid"),

@@ -24,7 +24,7 @@ def test_the_line_names_all_conditions_and_explains_the_profile():
 
 
 @pytest.mark.parametrize(
-    "extensions, text", [({}, ""), ({"extensions.standalone": 1}, ALL_NOTEBOOKS)]
+    "extensions, text", [({}, ""), ({"extensions.notebooks.standalone": 1}, ALL_NOTEBOOKS)]
 )
 def test_all_notebooks_are_offered_where_they_are_made(extensions, text):
     content = [f"before {MARK} after"]

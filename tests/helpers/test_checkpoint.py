@@ -5,7 +5,9 @@ import torch
 from d2l import torch as d2l
 from torch import nn
 
-from helpers import FashionMNIST, Trainer, checkpoint
+from helpers import checkpoint
+from helpers.data import FashionMNIST
+from helpers.training import Trainer
 
 
 class Random(d2l.Classifier):

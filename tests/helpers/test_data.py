@@ -9,8 +9,7 @@ import torch
 from torchvision.transforms import v2
 
 import helpers.data as module
-from helpers import FashionMNIST
-from helpers.data import BatchLoader, ImageSet, Source, read_digits, split, to_float
+from helpers.data import BatchLoader, FashionMNIST, ImageSet, Source, read_digits, split, to_float
 
 COUNTS = {"train": 600, "t10k": 120}
 

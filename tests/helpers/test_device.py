@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import best_device, describe_device, seed_everything
+from helpers.device import best_device, describe_device, seed_everything
 
 
 def test_an_accelerator_is_preferred_to_the_cpu():

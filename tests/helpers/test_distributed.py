@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import FashionMNIST, Trainer
-from helpers.data import BatchLoader, ImageSet
+from helpers.data import BatchLoader, FashionMNIST, ImageSet
 from helpers.distributed import Team, current_team, join
 from helpers.pages import ROOT
+from helpers.training import Trainer
 
 PAGE = '''
 import json, os, signal, sys, warnings
 import torch
 from d2l import torch as d2l
 from torch import nn
-from helpers import FashionMNIST, Trainer, evaluate
+from helpers.data import FashionMNIST
+from helpers.training import Trainer, evaluate
 from helpers.distributed import current_team
 
 class Net(d2l.Classifier):

@@ -1,8 +1,8 @@
 import nbformat
 import pytest
 
-from helpers import History, pages
-from helpers.history import HISTORY_TYPE
+from helpers import pages
+from helpers.history import HISTORY_TYPE, History
 
 RUN = History(
     "LeNet", "", "digits", "CPU", 10, (28, 28), 3, 4, 5, [2.0], [0.1], [1.9], [0.2], [0.5]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers import current_profile
+from helpers.profile import current_profile
 
 
 def test_book_profile_chooses(monkeypatch):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers import summary
+from helpers.summary import summary
 
 
 class Branches(nn.Module):

@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
-from helpers import FashionMNIST, Trainer, evaluate, predict, training
-from helpers.data import ImageSet, read_digits
+from helpers import training
+from helpers.data import FashionMNIST, ImageSet, read_digits
 from helpers.pages import ROOT
+from helpers.training import Trainer, evaluate, predict
 
 
 class Linear(d2l.Classifier):
@@ -160,7 +161,9 @@ import resource
 import torch
 from d2l import torch as d2l
 from torch import nn
-from helpers import FashionMNIST, Trainer, data, profile
+from helpers import data, profile
+from helpers.data import FashionMNIST
+from helpers.training import Trainer
 
 profile.PROFILES["check"] = profile.Profile("check", "digits")
 model = d2l.Classifier()

@@ -1,7 +1,7 @@
 """Run notebooks where nothing of the book is: in an empty folder and a fresh environment.
 
-    python -m tests.fresh python3.12            all notebooks of the last build
-    python -m tests.fresh python3.12 7-5 8-3    those whose names begin so
+    python -m tools.fresh python3.12            all notebooks of the last build
+    python -m tools.fresh python3.12 7-5 8-3    those whose names begin so
 
 If the Python that is named has no torch, an environment with torch, torchvision, numpy and
 ipykernel is made once, inside `.venv`. Each notebook gets a copy of it, so that all of them find
@@ -24,7 +24,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.pages import ROOT
+
 NOTEBOOKS = ROOT / "_build" / "html" / "notebooks"
 PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 

@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from extensions.record import ROOT, find_pages, read_source
+from tools.pages import ROOT, find_pages, read_source
 
 DATA = re.compile(r"application/vnd\.convnets\.")  # types of outputs that pages read, not show
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
@@ -75,12 +75,11 @@ for name, text in FILES.items():
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 sys.path.insert(0, book.name)
-import helpers  # noqa: E402
 """
 
 
 def set_up_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Cells that stand in place of a page's set-up cell, for the code cells of that page."""
+    """Cells that stand before the first code cell of a page, for the code cells of that page."""
     pairs = (f"    {name!r}: {literal(text)},\n" for name, text in files_for(cells).items())
     unpack = UNPACK.replace("{}", "{\n" + "".join(pairs) + "}", 1)
     return [

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from extensions import record
+from tools import record
 
 
 def cleaned(*outputs):

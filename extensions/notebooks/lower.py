@@ -186,7 +186,7 @@ def lower_directive(directive: Directive, references: References) -> str:
         return quote(f"**{title}**\n\n{text}" if title else text)
     raise ValueError(
         f"the directive {{{name}}} has no form in plain Markdown: "
-        "teach it to extensions/lower.py, or write the page without it"
+        "teach it to extensions/notebooks/lower.py, or write the page without it"
     )
 
 

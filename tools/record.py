@@ -1,8 +1,8 @@
 """Record pages: execute each Markdown source and write the notebook beside it.
 
-    python -m extensions.record                         every page that has code
-    python -m extensions.record chapters/…/7-5-pooling  these pages
-    python -m extensions.record --text …                take over changed prose and metadata only
+    python -m tools.record                         every page that has code
+    python -m tools.record chapters/…/7-5-pooling  these pages
+    python -m tools.record --text …                take over changed prose and metadata only
 
 The profile comes from BOOK_PROFILE; without it pages are recorded at `full`.
 """
@@ -13,44 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.pages import KERNELSPEC, ROOT, find_pages, read_source, recording_of, resolve
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
-KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-
-
-def find_pages(root: Path = ROOT) -> list[Path]:
-    """Sources of all pages that have code, in the order of their paths."""
-    pages = sorted((root / "chapters").rglob("*.md"))
-    return [page for page in pages if "{code-cell}" in page.read_text(encoding="utf-8")]
-
-
-def resolve(name: str, root: Path = ROOT) -> Path:
-    """Source of the page that is named by a path or by its last part, with or without ending.
-
-    Raises:
-        ValueError: no page, or more than one, has that name.
-    """
-    stem = Path(name).stem if name.endswith((".md", ".ipynb")) else Path(name).name
-    found = [page for page in find_pages(root) if page.stem == stem or stem in page.stem]
-    exact = [page for page in found if page.stem == stem]
-    if len(exact or found) != 1:
-        names = ", ".join(page.stem for page in find_pages(root))
-        raise ValueError(f"{name!r} names {len(exact or found)} pages; the pages are: {names}")
-    return (exact or found)[0]
-
-
-def read_source(page: Path) -> NotebookNode:
-    """The page as a notebook without outputs, with cell ids that stay the same at every reading."""
-    notebook = jupytext.read(page)
-    for number, cell in enumerate(notebook.cells, start=1):
-        cell["id"] = f"cell-{number}"
-    notebook.metadata["kernelspec"] = dict(KERNELSPEC)
-    return notebook
 
 
 def clean(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
@@ -86,13 +55,8 @@ def hide_paths(text: str, root: Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Variables of the kernel: the profile, and the repository on the import path."""
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "BOOK_PROFILE": os.environ.get("BOOK_PROFILE") or "full",
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
+    """Variables of the kernel, the profile among them."""
+    return {**os.environ, "BOOK_PROFILE": os.environ.get("BOOK_PROFILE") or "full"}
 
 
 def record(page: Path) -> Path:
@@ -116,7 +80,7 @@ def record(page: Path) -> Path:
     notebook.metadata.pop("language_info", None)
     notebook.metadata["kernelspec"] = dict(KERNELSPEC)
     notebook.metadata["book"] = conditions()
-    target = page.with_suffix(".ipynb")
+    target = recording_of(page)
     nbformat.write(clean(notebook), target)
     return target
 
@@ -127,7 +91,7 @@ def take_over_text(page: Path) -> Path:
     Raises:
         ValueError: there is no recording, or the code differs: the page has to be executed.
     """
-    notebook, target = read_source(page), page.with_suffix(".ipynb")
+    notebook, target = read_source(page), recording_of(page)
     old = nbformat.read(target, as_version=4) if target.is_file() else nbformat.v4.new_notebook()
     recorded = [cell for cell in old.cells if cell.cell_type == "code"]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -159,7 +123,6 @@ def conditions() -> dict[str, str]:
 
     import torch
 
-    sys.path.insert(0, str(ROOT))
     from helpers.device import best_device, describe_device
 
     return {

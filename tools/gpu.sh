@@ -1,11 +1,11 @@
 #!/bin/sh
 # Record pages at profile `full` on a machine that has a GPU and no network.
 #
-#   sh extensions/gpu.sh pack 3.12            where there is a network: fill wheels/ and data/ for a
+#   sh tools/gpu.sh pack 3.12            where there is a network: fill wheels/ and data/ for a
 #                                             GPU machine with Linux, x86-64 and that Python
-#   sh extensions/gpu.sh record 7-6-lenet …   on the GPU machine, in a copy of this folder with
+#   sh tools/gpu.sh record 7-6-lenet …   on the GPU machine, in a copy of this folder with
 #                                             wheels/ and data/; without a page: all of them
-#   sh extensions/gpu.sh bench                there too: the table of the appendix
+#   sh tools/gpu.sh bench                there too: the table of the appendix
 #
 # The GPU machine needs Python 3.11, 3.12 or 3.13 with venv, PyTorch and torchvision as a pair.
 # wheels/ brings what else requirements.txt lists for computation, d2l and notebooks; what that
@@ -39,7 +39,7 @@ record | bench)
     "$python" -m pip install --quiet --no-index --find-links wheels --no-deps d2l
     "$python" -m ipykernel install --sys-prefix --name python3 >/dev/null
     if [ "$command" = bench ]; then exec "$python" -m benchmarks "${@:-training}"; fi
-    exec "$python" -m extensions.record "$@"
+    exec "$python" -m tools.record "$@"
     ;;
 *)
     echo "gpu.sh: say pack, record or bench; the first lines of this file tell how" >&2

@@ -1,8 +1,8 @@
 """Sphinx extension: for every page that has code, a notebook that runs by itself.
 
 The notebook has the page's cells and the outputs of its recording. Its Markdown is plain
-(`extensions/lower.py`), its numbers are those of the site (`extensions/references.py`), and its
-first code cells bring along what a bare runtime lacks (`extensions/bundle.py`). All notebooks, and
+(`lower.py`), its numbers are those of the site (`references.py`), and its
+first code cells bring along what a bare runtime lacks (`bundle.py`). All notebooks, and
 `all.zip`, lie in `notebooks/` beside the pages. The download button of a page offers its notebook;
 a button opens it in Colab, where the repository is known to which the site is published.
 """
@@ -25,11 +25,10 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from extensions.bundle import HIDDEN, set_up_cells
-from extensions.lower import Part, figure_caption, lower, lower_prose
-from extensions.record import read_source
-from extensions.recordings import recording_of
-from extensions.references import PageReferences
+from extensions.notebooks.bundle import HIDDEN, set_up_cells
+from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
+from extensions.notebooks.references import PageReferences
+from tools.pages import read_source, recording_of
 
 FOLDER = "notebooks"
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
@@ -67,13 +66,13 @@ def make_standalone(notebook: NotebookNode, references: PageReferences) -> Noteb
         ValueError: something on the page cannot be said in plain Markdown.
     """
     cells: list[NotebookNode] = []
+    set_up = set_up_cells(notebook.cells)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cells += [markdown_cell(part) for part in lower(cell.source, references)]
-        elif "remove-cell" in cell.metadata.get("tags", []):
-            cells += set_up_cells(notebook.cells)
         else:
-            cells += code_cells(cell, references)
+            cells += [*set_up, *code_cells(cell, references)]
+            set_up = []
     if number := references.title_number():
         cells[0].source = re.sub(r"^# ", f"# {number} ", cells[0].source)
     if sources := references.sources():

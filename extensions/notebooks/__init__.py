@@ -1,0 +1,1 @@
+"""Notebooks that run by themselves, made of the pages and their recordings."""
