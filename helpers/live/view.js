@@ -18,9 +18,7 @@ const QUIET = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab takes
 /**
  * Set attributes (undefined, null and false leave one out) and append children.
  * @template {Element} E
- * @param {E} element
- * @param {Attributes} attributes
- * @param {(Node | string)[]} children
+ * @param {E} element @param {Attributes} attributes @param {(Node | string)[]} children
  */
 export function fill(element, attributes, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -31,68 +29,73 @@ export function fill(element, attributes, children = []) {
   return element;
 }
 
-/**
- * @param {string} tag
- * @param {Attributes} [attributes]
- * @param {(Node | string)[]} children
- */
+/** @param {string} tag @param {Attributes} [attributes] @param {(Node | string)[]} children */
 export function svg(tag, attributes = {}, ...children) {
   return /** @type {SVGElement} */ (fill(document.createElementNS(NAMESPACE, tag), attributes, children));
 }
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Attributes} [attributes]
- * @param {(Node | string)[]} children
+ * @param {K} tag @param {Attributes} [attributes] @param {(Node | string)[]} children
  */
 export function html(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/**
- * 1234.5 → "1,234.5", -1 → "−1".
- * @param {number} value
- * @param {number} [digits] Digits after the point, at most.
- */
+/** 1234.5 → "1,234.5", -1 → "−1". @param {number} value @param {number} digits Decimals, at most. */
 export function number(value, digits = 0) {
   const text = Math.abs(value).toLocaleString("en", { maximumFractionDigits: digits });
   return (value < 0 && Number(text) !== 0 ? "−" : "") + text;
 }
 
-/**
- * @param {number} count
- * @param {string} one
- * @param {string} [many]
- */
+/** @param {number} count @param {string} one @param {string} many */
 export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-/**
- * ["a", "b", "c"] → "a, b and c".
- * @param {string[]} words
- */
+/** ["a", "b", "c"] → "a, b and c". @param {string[]} words */
 export function list(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-/**
- * The integer next to a value, inside [low, high].
- * @param {number} value
- * @param {number} low
- * @param {number} high
- */
+/** The nearest integer in [low, high]. @param {number} value @param {number} low @param {number} high */
 export function clamp(value, low, high) {
   return Math.max(low, Math.min(high, Math.round(value)));
 }
 
+/** Collects the marks of a drawing; a kind is a class of the style sheet. */
+export class Pen {
+  /** @type {SVGElement[]} */
+  marks = [];
+
+  /** @param {string} tag @param {string} kind @param {Attributes} of @param {(Node | string)[]} inside */
+  put(tag, kind, of, ...inside) {
+    const mark = svg(tag, { class: kind || null, ...of }, ...inside);
+    this.marks.push(mark);
+    return mark;
+  }
+
+  /** @param {string} kind @param {number} x @param {number} y @param {number} width @param {number} height */
+  rect(kind, x, y, width, height, rx = 0) {
+    return this.put("rect", kind, { x, y, width: Math.max(0, width), height, rx: rx || null });
+  }
+
+  /** @param {string} kind @param {number} x @param {number} y @param {string} words */
+  text = (kind, x, y, words) => this.put("text", kind, { x, y }, words);
+
+  /** @param {string} kind @param {string} d */
+  path = (kind, d) => this.put("path", kind, { d });
+
+  /** @param {SVGElement} picture @param {number} width @param {number} height In units, or pixels. */
+  show(picture, width, height) {
+    picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    picture.replaceChildren(...this.marks);
+  }
+}
+
 /** @template {Record<string, any>} S */
 export class Live {
-  /**
-   * @param {HTMLElement} root
-   * @param {View<S>} view
-   */
+  /** @param {HTMLElement} root @param {View<S>} view */
   constructor(root, view) {
     this.root = root;
     this.view = view;
@@ -124,10 +127,7 @@ export class Live {
     }).observe(alive);
   }
 
-  /**
-   * Change the state and draw it on the next frame.
-   * @param {Partial<S>} patch
-   */
+  /** Change the state and draw it on the next frame. @param {Partial<S>} patch */
   change(patch) {
     Object.assign(this.state, patch);
     if (this.waiting) return;
@@ -138,6 +138,11 @@ export class Live {
     });
   }
 
+  /** @param {keyof S & string} key @param {any} value */
+  set(key, value) {
+    this.change(/** @type {Partial<S>} */ ({ [key]: value }));
+  }
+
   paint() {
     this.draw();
     for (const update of this.drawn) update();
@@ -145,10 +150,7 @@ export class Live {
     if (this.said.textContent !== sentence) this.said.textContent = sentence;
   }
 
-  /**
-   * Run what a hand has asked for; if it fails, the still figure comes back.
-   * @param {() => void} action
-   */
+  /** Run what a hand has asked for; if it fails, the still figure comes back. @param {() => void} action */
   guard(action) {
     try {
       action();
@@ -161,18 +163,13 @@ export class Live {
    * A slider for one number of the state.
    * @param {keyof S & string} key
    * @param {{name: string, symbol?: string, min: number, max: number, step?: number,
-   *   show?: (value: number) => string, changed?: () => void}} options
+   *   show?: (value: number) => string}} options
    */
-  slider(key, { name, symbol = "", min, max, step = 1, show = (value) => number(value, 2), changed }) {
+  slider(key, { name, symbol = "", min, max, step = 1, show = (value) => number(value, 2) }) {
     const input = html("input", { type: "range", min, max, step, ...QUIET });
     const value = html("output");
     const words = html("span", { class: "name" }, name, symbol && " ", html("i", {}, symbol));
-    input.addEventListener("input", () =>
-      this.guard(() => {
-        this.change(/** @type {Partial<S>} */ ({ [key]: Number(input.value) }));
-        changed?.();
-      }),
-    );
+    input.addEventListener("input", () => this.guard(() => this.set(key, Number(input.value))));
     this.drawn.push(() => {
       input.value = String(this.state[key]);
       input.setAttribute("aria-valuetext", (value.textContent = show(this.state[key])));
@@ -181,11 +178,7 @@ export class Live {
     return input;
   }
 
-  /**
-   * @param {string} name
-   * @param {() => void} action
-   * @param {() => boolean} [pressed] For a button that stays down.
-   */
+  /** @param {string} name @param {() => void} action @param {() => boolean} [pressed] Whether it is down. */
   button(name, action, pressed) {
     const button = html("button", { type: "button", ...QUIET }, name);
     button.addEventListener("click", () => this.guard(action));
@@ -202,18 +195,15 @@ export class Live {
    */
   choice(key, name, values) {
     const group = html("div", { class: "choice", role: "group", "aria-label": name });
-    for (const [label, value] of Object.entries(values)) {
-      const choose = () => this.change(/** @type {Partial<S>} */ ({ [key]: value }));
-      group.append(this.button(label, choose, () => this.state[key] === value));
-    }
+    for (const [label, value] of Object.entries(values))
+      group.append(this.button(label, () => this.set(key, value), () => this.state[key] === value));
     this.controls.append(group);
     return group;
   }
 
   /**
    * Goals; one that has been reached keeps its tick until the reset.
-   * @param {string} invite
-   * @param {{ask: string, met: (state: S) => boolean}[]} tries
+   * @param {string} invite @param {NonNullable<View<S>["tries"]>} tries
    */
   offer(invite, tries) {
     const goals = html("ul");
@@ -232,32 +222,27 @@ export class Live {
 
   /**
    * Follow mouse, pen or finger over an element; a finger that moves up or down still scrolls.
-   * @param {Element} element
+   * @param {GlobalEventHandlers & Element} element
    * @param {(x: number, y: number, first: boolean) => void} move Gets pixels from the upper left corner.
    */
   drag(element, move) {
-    /** @param {PointerEvent} event @param {boolean} first */
-    const follow = (event, first) =>
+    /** @param {PointerEvent} event */
+    const follow = (event) =>
       this.guard(() => {
+        const first = event.type === "pointerdown";
+        if (first && event.button === 0) element.setPointerCapture(event.pointerId);
+        if (!element.hasPointerCapture(event.pointerId)) return;
         const box = element.getBoundingClientRect();
         move(event.clientX - box.left, event.clientY - box.top, first);
       });
     element.classList.add("draggable");
-    element.addEventListener("pointerdown", (event) => {
-      const pointer = /** @type {PointerEvent} */ (event);
-      if (pointer.button) return;
-      element.setPointerCapture(pointer.pointerId);
-      follow(pointer, true);
-    });
-    element.addEventListener("pointermove", (event) => {
-      const pointer = /** @type {PointerEvent} */ (event);
-      if (element.hasPointerCapture(pointer.pointerId)) follow(pointer, false);
-    });
+    element.addEventListener("pointerdown", follow);
+    element.addEventListener("pointermove", follow);
   }
 
   /**
    * Let an element be reached by Tab and moved by keys, as a slider is.
-   * @param {Element} element
+   * @param {GlobalEventHandlers & Element} element
    * @param {string} name
    * @param {Record<string, () => void>} actions By the key's name.
    * @param {() => {min?: number, max: number, now: number, text: string}} place
@@ -265,24 +250,21 @@ export class Live {
   steer(element, name, actions, place) {
     fill(element, { role: "slider", tabindex: 0, "aria-label": name, ...QUIET });
     element.addEventListener("keydown", (event) => {
-      const { key, ctrlKey, altKey, metaKey } = /** @type {KeyboardEvent} */ (event);
-      if (!actions[key] || ctrlKey || altKey || metaKey) return;
+      const action = actions[event.key];
+      if (!action || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.guard(actions[key]);
+      this.guard(action);
     });
     this.drawn.push(() => {
       const { min = 0, max, now, text } = place();
-      fill(element, { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now, "aria-valuetext": text });
+      fill(element, { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now });
+      element.setAttribute("aria-valuetext", text);
     });
   }
 }
 
-/**
- * Bring the still figure back, with one line below it.
- * @param {HTMLElement} root
- * @param {unknown} error
- */
+/** Bring the still figure back, with one line below it. @param {HTMLElement} root @param {unknown} error */
 function fail(root, error) {
   root.querySelector(".alive")?.remove();
   root.querySelector(".still")?.removeAttribute("hidden");
