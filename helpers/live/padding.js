@@ -43,7 +43,7 @@ export function say(state) {
 
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
-  const [row, map] = [svg("svg", { class: "row" }), svg("svg", { class: "map" })];
+  const [row, map] = [svg("svg"), svg("svg", { class: "map" })];
   const [formula, title] = [html("p", { class: "formula-line" }), html("p")];
   live.stage.append(row);
   live.aside.append(title, map);
@@ -68,8 +68,7 @@ function build(live) {
   /** @param {"i" | "j"} axis */
   const place = (axis) => {
     const { n, k, p, s, out, [axis]: at } = now();
-    const first = at * s - p;
-    const seen = Math.max(0, Math.min(first + k, n) - Math.max(first, 0));
+    const seen = Math.max(0, Math.min(at * s - p + k, n) - Math.max(at * s - p, 0));
     const reads = `${plural(seen, "cell")} of the input and ${plural(k - seen, "zero")}`;
     return { max: out - 1, now: at, text: `Window ${at + 1} of ${out} reads ${reads}` };
   };
@@ -94,9 +93,8 @@ function build(live) {
   });
 
   return () => {
-    const { out } = now();
-    live.state.i = Math.min(live.state.i, out - 1);
-    live.state.j = Math.min(live.state.j, out - 1);
+    const { i, j, out } = now();
+    Object.assign(live.state, { i: Math.min(i, out - 1), j: Math.min(j, out - 1) });
     const state = now();
     c = Math.min(29, Math.floor((live.stage.clientWidth / (state.n + 2 * MOST.p + 3)) * 10) / 10);
     drawRow(row, state, c);
@@ -137,7 +135,7 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   for (let cell = 0; cell <= padded; cell++) pen.path("rule", `M${x(cell)} ${2 * c}V${bottom}`);
   reads.forEach((count, cell) => {
     const real = cell >= p && cell < n + p;
-    pen.rect(count ? (real ? "cell" : "pad") : "never", x(cell) + 1, c + 1, c - 2, c - 2, 2);
+    pen.rect((real ? "cell" : "pad") + (count ? "" : " never"), x(cell) + 1, c + 1, c - 2, c - 2, 2);
     pen.text("", x(cell + 0.5), 1.5 * c, real ? name("x", cell - p) : "0");
     pen.text(count ? "reads" : "reads none", x(cell + 0.5), bottom + 0.65 * c, String(count));
   });
@@ -152,7 +150,7 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   for (let a = 0; a < k; a++) pen.text("", x(j * s + a + 0.5), y(j) + bar / 2, name("w", a));
   pen.rect("frame", x(j * s) + 1, c + 1, k * c - 2, c - 2, 2);
   if (out > 1) {
-    pen.path("step", `M${x(0) + 3} ${y(1) + bar / 2}H${x(s) - 3}`);
+    pen.path("step", `M${x(0)} ${y(1) + bar / 2}h${(s * c) / 2 - 8}m16 0H${x(s)}`);
     pen.text("step-size", x(s / 2), y(1) + bar / 2, String(s));
   }
   pen.rect("ghost", x(out * s) + 1, y(out), k * c - 2, bar, 2);
