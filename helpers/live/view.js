@@ -62,7 +62,8 @@ export const diverging = (t) =>
 export function paint(canvas, values, rgb) {
   const n = (canvas.width = canvas.height = Math.sqrt(values.length));
   const image = new ImageData(n, n);
-  values.forEach((value, at) => image.data.set([...rgb(value), 255], 4 * at));
+  image.data.fill(255); // opaque
+  for (let at = 0; at < values.length; at++) image.data.set(rgb(values[at]), 4 * at);
   canvas.getContext("2d")?.putImageData(image, 0, 0);
 }
 
@@ -99,8 +100,7 @@ export class Pen {
 export class Live {
   /** @param {HTMLElement} root @param {View<S>} view */
   constructor(root, view) {
-    this.root = root;
-    this.view = view;
+    [this.root, this.view] = [root, view];
     this.start = /** @type {S} */ (JSON.parse(root.querySelector(".state")?.textContent ?? "{}"));
     this.state = structuredClone(this.start);
     this.stage = html("div", { class: "stage" });
