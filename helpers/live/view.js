@@ -85,7 +85,6 @@ export class Pen {
 
   /** @param {string} kind @param {number} x @param {number} y @param {string} words */
   text = (kind, x, y, words) => this.put("text", kind, { x, y }, words);
-
   /** @param {string} kind @param {string} d */
   path = (kind, d) => this.put("path", kind, { d });
 
@@ -100,7 +99,8 @@ export class Pen {
 export class Live {
   /** @param {HTMLElement} root @param {View<S>} view */
   constructor(root, view) {
-    [this.root, this.view] = [root, view];
+    this.root = root;
+    this.view = view;
     this.start = /** @type {S} */ (JSON.parse(root.querySelector(".state")?.textContent ?? "{}"));
     this.state = structuredClone(this.start);
     this.stage = html("div", { class: "stage" });
