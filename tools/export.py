@@ -58,6 +58,13 @@ def module_source(page: Path) -> str | None:
     if not cells:
         return None
     tree = ast.parse("\n".join(cells))
+    for node in tree.body:
+        if not isinstance(
+            node, _DEFINITION | ast.Assign | ast.AnnAssign | ast.Import | ast.ImportFrom
+        ):
+            raise ValueError(
+                f"{page.stem} exports a cell that does more than define: {ast.unparse(node)[:60]!r}"
+            )
     stored = [node.id for node in ast.walk(tree) if _is_stored(node)]
     defined = [node.name for node in tree.body if isinstance(node, _DEFINITION)]
     if twice := sorted({name for name in defined if defined.count(name) > 1}):
@@ -94,7 +101,10 @@ def _arguments(tree: ast.AST) -> set[str]:
 def _formatted(source: str, page: Path) -> str:
     ruff = [sys.executable, "-m", "ruff"]
     name = f"--stdin-filename={SECTIONS / module_name(page)}.py"
-    for step in (["check", "--fix", "--quiet", "--select=I,F401", name, "-"], ["format", name, "-"]):
+    for step in (
+        ["check", "--fix", "--quiet", "--select=I,F401", name, "-"],
+        ["format", name, "-"],
+    ):
         run = subprocess.run([*ruff, *step], input=source, capture_output=True, text=True, cwd=ROOT)
         if run.returncode:
             raise ValueError(f"{page.stem}: ruff {step[0]} refuses its exports: {run.stderr}")

@@ -1,12 +1,8 @@
 """What section 7.6, LeNet, builds; `make export` writes it."""
 
-import pandas as pd
 import torch
 from d2l import torch as d2l
 from torch import Tensor, nn
-
-from helpers.history import History
-from helpers.summary import summary
 
 
 class LeNet(d2l.Classifier):
@@ -66,39 +62,3 @@ def spreads(model: d2l.Classifier, X: Tensor) -> list[float]:
     pairs = zip(model.net, record_outputs(model.net, X), strict=True)
     maps = [Z for layer, Z in pairs if isinstance(layer, (nn.Conv2d, nn.Linear))]
     return [float(Z.flatten(1).std(0).mean()) for Z in maps]
-
-
-class MLP(d2l.Classifier):
-    """A network of one hidden layer on the flattened image."""
-
-    def __init__(self, num_hiddens: int, lr: float = 0.1, num_classes: int = 10):
-        super().__init__()
-        self.save_hyperparameters()
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.LazyLinear(num_hiddens), nn.ReLU(),
-            nn.LazyLinear(num_classes),
-        )  # fmt: skip
-
-
-def hidden_width(params: int, inputs: int = 28 * 28, num_classes: int = 10) -> int:
-    """Width at which an `MLP` comes nearest to a number of parameters."""
-    return round((params - num_classes) / (inputs + 1 + num_classes))
-
-
-def compare(runs: dict[str, tuple[d2l.Classifier, History]]) -> pd.DataFrame:
-    """Cost and result of trained models, one row for each."""
-    rows = {}
-    for name, (net, history) in runs.items():
-        cost = summary(net, (1, 28, 28))
-        accuracy, seconds = history.val_acc[-1], sum(history.seconds)
-        counts = [f"{cost.params:,}", f"{cost.macs:,}"]
-        rows[name] = counts + [f"{accuracy:.3f}", f"{seconds:.1f}"]
-    columns = ["parameters", "multiply–adds", "accuracy", "seconds"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-num_hiddens = hidden_width(61_706)
-rival = summary(MLP(num_hiddens), (1, 28, 28))
-print(f"{num_hiddens} hidden units, {rival.params:,} parameters", end=", ")
-print(f"{rival.macs:,} multiply–adds")
-assert (num_hiddens, rival.params, rival.macs) == (78, 62_020, 61_932)

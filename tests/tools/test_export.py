@@ -61,6 +61,7 @@ def test_a_page_that_exports_nothing_has_no_module(page):
     [
         ("def f(x):\n    return helper(x)", "use helper, which"),
         ("def f(x):\n    return x\n\n\ndef f(y):\n    return y", "exports f twice"),
+        ("r = 1\nprint(r)", r"does more than define: 'print\(r\)'"),
     ],
 )
 def test_what_could_not_stand_alone_is_refused(page, code, message):
