@@ -28,6 +28,7 @@ from sphinx.util import logging
 from extensions.notebooks.bundle import HIDDEN, set_up_cells
 from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
 from extensions.notebooks.references import PageReferences
+from helpers.live.view import filled
 from tools.pages import read_source, recording_of
 
 FOLDER = "notebooks"
@@ -114,6 +115,9 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
         cell.outputs, cell.execution_count = [], None
     if "raises-exception" in tags:
         show_error(cell)
+    for output in cell.outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = filled(output.data["text/html"])
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
