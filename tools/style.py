@@ -13,12 +13,15 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
 
 from tools.pages import ROOT, find_pages, read_source, recording_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 MADE_ANEW: list[str] = []  # the beginnings of their names: "7-3"
 VERDICTS = {"proof", "claims", "recorded-claims"}
@@ -246,26 +249,30 @@ def check() -> list[str]:
     return wrong
 
 
-def check_drawn(html: Path = ROOT / "_build" / "html") -> list[str]:
-    """As `check`, for what only the drawn page tells."""
-    from playwright.sync_api import sync_playwright
-
+def check_drawn(tab: "Page", html: Path) -> list[str]:
+    """As `check`, for what only the drawn page tells; the site is the folder `html`."""
     wrong = []
     print(f"{'':28}{''.join(f'{name:>9}' for name in DRAWN)}")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport=SIZE)
-        for page in sections():
-            tab.goto((html / page.relative_to(ROOT).with_suffix(".html")).as_uri())
-            counts = tab.evaluate(MEASURE)
-            print(row(page, counts, DRAWN))
-            if is_made_anew(page):
-                wrong += [f"{page.stem}: {fault}" for fault in excess(counts, DRAWN)]
-        browser.close()
+    tab.set_viewport_size(SIZE)
+    for page in sections():
+        tab.goto((html / page.relative_to(ROOT).with_suffix(".html")).as_uri())
+        counts = tab.evaluate(MEASURE)
+        print(row(page, counts, DRAWN))
+        if is_made_anew(page):
+            wrong += [f"{page.stem}: {fault}" for fault in excess(counts, DRAWN)]
     return wrong
 
 
+def main(drawn: bool) -> list[str]:
+    if not drawn:
+        return check()
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        return check_drawn(browser.new_page(), ROOT / "_build" / "html")
+
+
 if __name__ == "__main__":
-    found = check_drawn() if "--drawn" in sys.argv[1:] else check()
-    sys.exit("\n".join(found) or None)
+    sys.exit("\n".join(main("--drawn" in sys.argv[1:])) or None)
