@@ -19,7 +19,6 @@ from torchvision.datasets import FashionMNIST as Source
 from torchvision.datasets.utils import check_integrity, download_url
 
 from helpers.device import best_device, free_memory
-from helpers.distributed import Team
 from helpers.profile import Profile, current_profile
 
 FASHION_CLASSES = (
@@ -73,9 +72,10 @@ class BatchLoader:
         device: Where the minibatches are wanted. Default: where the images lie.
 
     Attributes:
-        team: The processes that share every minibatch; by default this one has all of it.
+        rank, world_size: Number of this process and of all that share every minibatch.
         sizes: Number of images in each minibatch, of all processes together.
-        shares: What this process's mean weighs in the mean over each minibatch.
+        shares: What this process's mean weighs in the mean over each minibatch; the shares of all
+            processes add up to 1.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class BatchLoader:
         self.data, self.batch_size, self.size = data, batch_size, size
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.device = data.labels.device if device is None else device
-        self.team = Team()
+        self.rank, self.world_size = 0, 1
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
@@ -101,7 +101,17 @@ class BatchLoader:
 
     @property
     def shares(self) -> list[float]:
-        return [self.team.share(size) for size in self.sizes]
+        return [
+            len(self.part(torch.arange(size)))
+            / (size if size >= 2 * self.world_size else size * self.world_size)
+            for size in self.sizes
+        ]
+
+    def part(self, index: Tensor) -> Tensor:
+        """This process's part of a minibatch; all of it where that would be a single image."""
+        if len(index) < 2 * self.world_size:  # batch normalisation needs two
+            return index
+        return index.tensor_split(self.world_size)[self.rank]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         count, home = len(self.data), self.data.labels.device
@@ -110,7 +120,7 @@ class BatchLoader:
         else:
             order = torch.randperm(count, generator=self.generator)
         for index in order.to(home).split(self.batch_size):
-            batch = self.data[self.team.part_of_batch(index)].send(self.device)
+            batch = self.data[self.part(index)].send(self.device)
             yield to_float(batch.images, self.size), batch.labels
 
 
