@@ -66,11 +66,6 @@ def launch(device: torch.device, dtype: torch.dtype) -> Fabric:
     return fabric
 
 
-def free_memory(device: torch.device) -> float:
-    """Bytes that are free on the device; infinite where it shares, or is, the CPU's memory."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
-
-
 def describe_device(device: torch.device) -> str:
     """The device in words: a GPU's name, or the CPU with its number of threads."""
     if device.type == "cuda":

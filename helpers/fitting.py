@@ -80,7 +80,9 @@ def check_outputs(name: str, y_hat: Tensor, images: int, data: FashionMNIST) -> 
     Raises:
         ValueError: the outputs have another shape, or are too few for the labels.
     """
-    classes = data.num_classes
+    labels = torch.cat([part.labels.cpu() for part in (data.train, data.val)])
+    smallest, largest = int(labels.min()), int(labels.max())
+    classes = largest + 1
     if not isinstance(y_hat, Tensor):
         raise ValueError(
             f"{name} puts out a {type(y_hat).__name__}: return one tensor, (N, {classes})."
@@ -92,8 +94,6 @@ def check_outputs(name: str, y_hat: Tensor, images: int, data: FashionMNIST) -> 
             f"{name} puts out scores of shape ({came}); (N, {classes}) is expected, one score "
             "for each image and class. End the network with nn.Flatten(), or with a dense layer."
         )
-    labels = torch.cat([part.labels.cpu() for part in (data.train, data.val)])
-    smallest, largest = int(labels.min()), int(labels.max())
     if not 0 <= smallest <= largest < y_hat.shape[1]:
         raise ValueError(
             f"labels run from {smallest} to {largest}, but {name} has {y_hat.shape[1]} outputs, "

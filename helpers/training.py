@@ -35,7 +35,6 @@ class Trainer(d2l.Trainer):
     Args:
         max_epochs: Passes over the training images; the profile may lower it.
         gradient_clip_val: Largest norm of the gradient, 0 for no limit.
-        device: Where to train. Default: the best device.
         plot: Draw the curves when training has ended.
         checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
             on where it ends, bit for bit on the CPU.
@@ -54,7 +53,6 @@ class Trainer(d2l.Trainer):
         max_epochs: int = 10,
         gradient_clip_val: float = 0,
         *,
-        device: torch.device | None = None,
         plot: bool = True,
         checkpoint: str | Path | None = None,
         dtype: torch.dtype | None = None,
@@ -64,7 +62,7 @@ class Trainer(d2l.Trainer):
         if dtype not in (None, torch.float32, torch.bfloat16):
             raise ValueError(f"dtype={dtype} is unknown: it is torch.float32 or torch.bfloat16.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
-        self.device = best_device() if device is None else device
+        self.device = best_device()
         self.dtype = dtype
         self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
@@ -157,6 +155,7 @@ class Trainer(d2l.Trainer):
         fabric, loader = self.fabric, self.train_dataloader
         measured = torch.zeros(2, len(loader), device=self.device)  # loss, accuracy of each batch
         for i, (X, y) in enumerate(loader):
+            X, y = X.to(self.device), y.to(self.device)
             y_hat = self.net(X)
             loss = self.model.loss(y_hat, y)
             self.stepper.zero_grad()

@@ -146,7 +146,7 @@ def test_bfloat16_follows_float32_with_its_loss_statistics_and_weights_in_float3
 
 
 def test_the_cpu_trains_a_small_network_in_float32(steps):
-    _, history = fit(steps, epochs=1, device=torch.device("cpu"))
+    _, history = fit(steps, epochs=1)
     assert history.dtype == "float32" and torch.bfloat16 not in steps.types
     assert history.setting.endswith("float32")
 
