@@ -141,7 +141,6 @@ class FashionMNIST(d2l.DataModule):
         train, val: `ImageSet`.
         source: Name of the data set that is really used.
         class_names: Its class names, by label.
-        hparams: What was asked for.
 
     Raises:
         ValueError: an argument is out of range, or a data file is damaged; the text says how to
@@ -178,10 +177,7 @@ class FashionMNIST(d2l.DataModule):
         self.size = profile.size(resize)
         self.batch_size = profile.batch(batch_size, self.size)
         self.resize, self.validation, self.seed, self.profile = resize, validation, seed, profile
-        self.hparams = {
-            "batch_size": batch_size, "resize": resize, "num_train": num_train,
-            "validation": validation, "seed": seed,
-        }  # fmt: skip
+        self.asked = {"batch_size": batch_size, "num_train": num_train}  # besides what stands above
         train, test, self.source, self.class_names = load(profile, data_root())
         if validation == "train":
             test, train = split(train, len(train) // 6)

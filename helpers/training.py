@@ -43,6 +43,7 @@ class Trainer(d2l.Trainer):
 
     Attributes:
         history: `History` of the last run, also after an interrupt or an error.
+        key: What the history shall be known by.
 
     Raises:
         ValueError: an argument is out of range.
@@ -67,6 +68,7 @@ class Trainer(d2l.Trainer):
         self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History | None = None
+        self.key = ""
 
     def prepare_model(self, model: d2l.Classifier) -> None:
         """Give lazy layers their shapes, check that model and data fit, move the model.
@@ -92,7 +94,7 @@ class Trainer(d2l.Trainer):
             setting=f"{data.describe()}, batches of {data.batch_size}, {where}, {precision}",
             data=data.source, device=describe_device(self.device), num_train=len(data.train),
             size=data.size, params=cost.params, macs=cost.macs, memory=cost.memory,
-            max_epochs=self.max_epochs, dtype=precision,
+            max_epochs=self.max_epochs, dtype=precision, key=self.key,
         )  # fmt: skip
 
     def prepare_optimizer(self) -> None:
