@@ -7,7 +7,8 @@ What is compared, and how:
 
 * words exactly, numbers and coordinates within a tolerance: see ``text.py``;
 * pictures within a tolerance: see ``pictures.py``;
-* SVG by its elements, whatever its ids and its date.
+* SVG by its elements, whatever its ids and its date;
+* live views without their scripts, which a recording does not hold.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from helpers.live.view import emptied
 from tests.regression.pictures import compare_pictures
 from tests.regression.text import COORDINATE, DATA_URI, DRAWN, NUMBER, compare_text, short
 
@@ -109,6 +111,8 @@ def _shown(event: Mapping[str, Any]) -> Shown:
     if kind == "error":
         return Shown("error", {"text/plain": f"{event['ename']}: {event['evalue']}"})
     data = {mime: _joined(event["data"][mime]) for mime in sorted(event["data"])}
+    if "text/html" in data:
+        data["text/html"] = emptied(data["text/html"])
     display_id = (event.get("transient") or {}).get("display_id")
     return Shown("result" if kind == "execute_result" else "display", data, display_id)
 
