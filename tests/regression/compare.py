@@ -38,9 +38,8 @@ from tests.regression.text import (
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg")
 EVIDENCE = "application/vnd.convnets."  # how the types of the book's own data begin
-GEOMETRY = frozenset(
-    "d points x y x1 y1 x2 y2 cx cy r rx ry fx fy dx dy width height viewBox transform"
-    " gradientTransform patternTransform".split()
+GEOMETRY = re.compile(  # the attributes of an SVG element that hold coordinates and lengths
+    r"d|points|[xy][12]?|[cdf][xy]|r[xy]?|width|height|viewBox|(gradientT|patternT|t)ransform"
 )
 _LIVE = re.compile(r'<div class="live"')
 _SCRIPT = re.compile(r'(<script\b[^>]*\bdata-of="([^"]*)"[^>]*>)(.*?)(?=</script>)', re.DOTALL)
@@ -79,10 +78,10 @@ class Shown:
 def final_state(events: Iterable[Mapping[str, Any]], earlier: Sequence[Shown] = ()) -> list[Shown]:
     """Reduce the outputs of a cell, recorded or as sent by a kernel, to what a reader sees.
 
-    A display is updated in place, also one that an ``earlier`` cell has shown. Applies ``clear_output`` and ``update_display_data``, carriage returns and backspaces; drops
-    widgets, whose ids are random, and streams of white space; merges the pieces of a stream where
-    the first one stands, as the recordings have it, and puts stdout before an adjacent stderr,
-    because their order is an accident of buffering.
+    Applies ``clear_output`` and updates of displays, also of those that an ``earlier`` cell has
+    shown, carriage returns and backspaces; drops widgets, whose ids are random, and streams of
+    white space; merges the pieces of a stream where the first one stands, as the recordings have
+    it, and puts stdout before an adjacent stderr, because their order is an accident of buffering.
     """
     shown: list[Shown] = []
     clear_next = False
@@ -194,8 +193,8 @@ def compare_kinds(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
     states = [[s for o in side for s in _STATE.findall(_html(o))] for side in (old, fresh)]
     if len(states[0]) != len(states[1]):
         return [f"{len(states[0])} states of live views recorded, {len(states[1])} new"]
-    pairs = zip(*states, strict=True)
-    return [found for pair in pairs if (found := compare_state(*pair, form=True))]
+    pairs = zip(states[0], states[1], strict=True)
+    return [found for a, b in pairs if (found := compare_state(a, b, form=True))]
 
 
 def compare_keys(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
@@ -271,7 +270,7 @@ def compare_html(recorded: str, new: str) -> str | None:
             if difference := compare_part(*pair):
                 return difference
         sides = [pattern.sub("<part/>", side) for side in sides]  # their number is compared as text
-    return compare_text(*sides)
+    return compare_text(sides[0], sides[1])
 
 
 def compare_state(recorded: str, new: str, form: bool = False) -> str | None:
@@ -328,7 +327,7 @@ def compare_svg(recorded: str, new: str) -> str | None:
         if (tag, list(old_items)) != (new_tag, list(new_items)):
             return f"element {number} is {tag} {list(old_items)}, new {new_tag} {list(new_items)}"
         for name, value in old_items.items():
-            tolerance = DRAWN if name in GEOMETRY else PRINTED
+            tolerance = DRAWN if GEOMETRY.fullmatch(name) else PRINTED
             pattern = COORDINATE if name in ("d", "points") else NUMBER
             if difference := compare_text(value, new_items[name], tolerance, pattern):
                 return f"element {number} ({tag}), {name}: {difference}"

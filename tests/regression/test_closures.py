@@ -1,7 +1,8 @@
 """Each hole of nbval, closed: a small notebook that must fail, or must pass, through the plugin.
 
-All cases run in one pytest of their own, on few pages, since each starts a kernel; each test looks up its own notebook. The
-recorded outputs are real ones: ``record`` executes the sources once in a kernel of Jupyter's.
+All cases run in one pytest of their own, on few pages, since each starts a kernel; each test
+looks up its own case. The recorded outputs are real ones: ``record`` executes the sources once in
+a kernel of Jupyter's.
 """
 
 from __future__ import annotations
@@ -255,7 +256,8 @@ def outcomes(
 ) -> Outcomes:
     """The verdict of the plugin on every case; each item of a page has one verdict."""
     folder = tmp_path_factory.mktemp("cases")
-    cells, owners = cases(recorded), {}
+    cells = cases(recorded)
+    owners: dict[tuple[str, str], str] = {}
     for page, names in pages(recorded).items():
         together = [(name, one) for name in names for one in cells[name]]
         write(folder / f"{page}.ipynb", [one for _, one in together])

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -172,7 +173,7 @@ def test_kinds() -> None:
     assert compare_kinds(figure, final_state([stream("1.0"), display("text/html", "")]))
 
 
-def axes_figure() -> tuple[Figure, object]:
+def axes_figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.8), dpi=100)
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
