@@ -123,8 +123,6 @@ def name_controls(soup: BeautifulSoup) -> None:
     for summary in soup.select(".bd-sidenav summary"):
         chapter = summary.find_parent("li").find("a").get_text(" ", strip=True)
         summary["aria-label"] = f"Sections of {chapter}"
-    for summary in soup.select("article summary[aria-label]"):
-        del summary["aria-label"]
     for icon in soup.select("i[class*=fa-], span[class*=fa-]"):
         icon["aria-hidden"] = "true"
 

@@ -9,6 +9,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from helpers.live import VIEWS
+from helpers.live.view import HERE, files
 from tools.pages import ROOT, find_pages, read_source
 
 DATA = re.compile(r"application/vnd\.convnets\.")  # types of outputs that pages read, not show
@@ -90,8 +92,8 @@ def set_up_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def files_for(cells: list[NotebookNode]) -> dict[str, str]:
-    """Texts, by path, of `helpers`, and of recordings and benchmarks that the code names."""
-    paths = sorted((ROOT / "helpers").glob("*.py"))
+    """Texts, by path, of `helpers`, and of views, recordings and benchmarks that the code names."""
+    paths = sorted((ROOT / "helpers").glob("*.py")) + live_files(cells)
     files = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     pages = {page.stem: page for page in find_pages()}
     waiting = named(cells) & set(pages)
@@ -105,6 +107,16 @@ def files_for(cells: list[NotebookNode]) -> dict[str, str]:
         for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
             files[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
     return files
+
+
+def live_files(cells: list[NotebookNode]) -> list[Path]:
+    """Files of the live views that the code imports."""
+    trees = (ast.parse(cell.source) for cell in cells if cell.cell_type == "code")
+    imports = (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
+    names = {a.name for n in imports if n.module == "helpers.live" for a in n.names}
+    views = {VIEWS[name] for name in names if name in VIEWS}
+    own = {path for view in views for path in [*files(view), HERE / f"{view}.py"]}
+    return sorted({HERE / "__init__.py", HERE / "view.py", *own}) if views else []
 
 
 def named(cells: list[NotebookNode]) -> set[str]:

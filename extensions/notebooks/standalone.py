@@ -28,12 +28,21 @@ from sphinx.util import logging
 from extensions.notebooks.bundle import HIDDEN, set_up_cells
 from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
 from extensions.notebooks.references import PageReferences
+from helpers.live.view import filled
 from tools.pages import read_source, recording_of
 
 FOLDER = "notebooks"
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
 GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
 AFTER_THE_BUTTONS = 502  # priority: the theme makes its buttons at 501
+
+FOLDED = {  # tag: what the bar of the folded cell says, whatever the cell prints when it is run
+    "proof": "Proof: its verdict is printed below",
+    "claims": "Claims: their verdict is printed below",
+    "recorded-claims": "Claims: their verdict is printed below",
+    "hide-cell": "Imports",
+    "hide-input": "Code of what is shown below",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -98,9 +107,17 @@ def markdown_cell(part: Part) -> NotebookNode:
 def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookNode]:
     """A code cell with metadata that Jupyter and Colab know, and the caption of its figure."""
     tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
-    cell.metadata = dict(HIDDEN) if {"hide-input", "hide-cell"} & set(tags) else {}
+    title = next((FOLDED[tag] for tag in tags if tag in FOLDED), None)
+    cell.metadata = dict(HIDDEN) if title else {}
+    if title and not cell.source.startswith("#@title"):  # what a folded cell shows
+        cell.source = f"#@title {title}\n{cell.source}"
+    if "hide-output" in tags:  # a folded output would show its first line
+        cell.outputs, cell.execution_count = [], None
     if "raises-exception" in tags:
         show_error(cell)
+    for output in cell.outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = filled(output.data["text/html"])
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""

@@ -21,8 +21,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from helpers.live.view import SLOT, emptied
 from tests.regression.pictures import compare_pictures
 from tests.regression.text import (
     COORDINATE,
@@ -42,7 +44,6 @@ GEOMETRY = re.compile(  # the attributes of an SVG element that hold coordinates
     r"d|points|[xy][12]?|[cdf][xy]|r[xy]?|width|height|viewBox|(gradientT|patternT|t)ransform"
 )
 _LIVE = re.compile(r'<div class="live"')
-_SCRIPT = re.compile(r'(<script\b[^>]*\bdata-of="([^"]*)"[^>]*>)(.*?)(?=</script>)', re.DOTALL)
 _STATE = re.compile(r'<script\b[^>]*\bclass="state"[^>]*>(.*?)</script>', re.DOTALL)
 _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -227,12 +228,12 @@ def _evidence(outputs: Sequence[Shown]) -> list[tuple[str, dict[str, Any]]]:
 def live_problems(recorded: Sequence[Shown], tagged: bool) -> list[str]:
     """What is wrong with the recorded live views of a cell, tagged ``live`` or not."""
     problems = [
-        f"the script of the live view {name!r} is recorded; it is filled in where pages are made"
+        f"the {slot[1]} of the live view {slot[2]!r} is recorded; recordings leave it out"
         for output in recorded
-        for _, name, body in _SCRIPT.findall(_html(output))
-        if body.strip()
+        for slot in SLOT.finditer(_html(output))
+        if slot[0] != emptied(slot[0])
     ]
-    parts = (_LIVE, _SCRIPT, _STATE)
+    parts = (_LIVE, SLOT, _STATE)
     if tagged and not any(all(p.search(_html(output)) for p in parts) for output in recorded):
         problems.append("the cell is tagged live and shows no live view (div, script, state)")
     return problems
@@ -260,10 +261,10 @@ def compare_html(recorded: str, new: str) -> str | None:
     Returns:
         None if they show the same, else the first difference in words.
     """
-    sides = [_SCRIPT.sub(r"\1", side) for side in (recorded, new)]
+    sides = [emptied(side) for side in (recorded, new)]
     for pattern, compare_part in (
         (_STATE, compare_state),
-        (SVG_URI, lambda *pair: compare_svg(*(base64.b64decode(s).decode() for s in pair))),
+        (SVG_URI, lambda *pair: compare_svg(*map(_decoded, pair))),
         (_SVG, compare_svg),
     ):
         for pair in zip(*map(pattern.findall, sides), strict=False):
@@ -271,6 +272,11 @@ def compare_html(recorded: str, new: str) -> str | None:
                 return difference
         sides = [pattern.sub("<part/>", side) for side in sides]  # their number is compared as text
     return compare_text(sides[0], sides[1])
+
+
+def _decoded(address: tuple[str, str]) -> str:
+    base64_, data = address
+    return base64.b64decode(data).decode() if base64_ else unquote(data)
 
 
 def compare_state(recorded: str, new: str, form: bool = False) -> str | None:

@@ -78,7 +78,7 @@ TO_RECORD = [
 ]
 
 
-def cell(source: str, outputs: Iterable = (), tag: str = "", count: int | None = 0):
+def cell(source: str, outputs: Iterable = (), tag: str = "", count: int | None = 0) -> NotebookNode:
     """A code cell; its count is filled in from its place unless one is given."""
     metadata = {"tags": [tag]} if tag else {}
     return v4.new_code_cell(source, outputs=list(outputs), metadata=metadata, execution_count=count)

@@ -27,7 +27,7 @@ NUMBER = re.compile(
 )
 COORDINATE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 DATA_URI = re.compile(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=\s]+)")
-SVG_URI = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=\s]+)")
+SVG_URI = re.compile(r'data:image/svg\+xml(;base64)?,([^"]+)')
 _PARTS = re.compile(r"([-+]?)(\d*)\.(\d+)(?:[eE]([-+]?\d+))?")
 
 
