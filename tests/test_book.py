@@ -180,8 +180,9 @@ def gates(page: Path) -> list[tuple[str, str, str]]:
     found = []
     for kind, argument, options, inside, end in re.findall(pattern, text(page), flags=re.S | re.M):
         assert kind == end, f"{kind}-start is closed by {end}-end"
-        label = re.search(r":label: ([\w-]+)", options).group(1)
-        found.append((kind, label if kind == "exercise" else argument.strip(), options + inside))
+        if kind == "exercise":
+            argument = re.search(r":label: ([\w-]+)", options).group(1)
+        found.append((kind, argument.strip(), options + inside))
     return found
 
 
