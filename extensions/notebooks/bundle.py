@@ -216,8 +216,8 @@ def live_files(cells: list[NotebookNode]) -> list[Path]:
     imports = (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
     names = {a.name for n in imports if n.module == "helpers.live" for a in n.names}
     views = {VIEWS[name] for name in names if name in VIEWS}
-    own = {path for view in views for path in [*files(view), HERE / f"{view}.py"]}
-    return sorted({HERE / "__init__.py", HERE / "view.py", *own}) if views else []
+    own = {file for view in views for file in [*files(view), f"{view}.py"]}
+    return [HERE / file for file in sorted({"__init__.py", "view.py", *own})] if views else []
 
 
 def named(cells: list[NotebookNode]) -> set[str]:
