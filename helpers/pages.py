@@ -1,4 +1,4 @@
-"""Read the book's own pages: their definitions, and the histories that their recordings keep."""
+"""Read the definitions of the book's own pages."""
 
 import ast
 from functools import cache
@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 import nbformat
 
-from helpers.history import HISTORY_TYPE, History
-
 ROOT = Path(__file__).resolve().parent.parent
+EXERCISE = {"starter", "check", "solution"}  # tags of cells that define a name anew, on purpose
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
@@ -27,14 +26,15 @@ def find_page(stem: str) -> Path:
 
 
 def code_cells(page: Path) -> list[str]:
-    """Sources of the code cells of a page's source or recording."""
+    """Sources of the code cells of a page's lesson, in its source or recording."""
     if page.suffix == ".ipynb":
         notebook = nbformat.read(page, as_version=4)
     else:
         import jupytext  # not needed, and often not there, where a notebook runs by itself
 
         notebook = jupytext.read(page)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return [cell.source for cell in code if not EXERCISE & set(cell.metadata.get("tags", []))]
 
 
 def definitions(page: Path) -> list[ast.stmt]:
@@ -63,16 +63,3 @@ def lift(stem: str) -> SimpleNamespace:
     module = ast.Module(body=list(nodes), type_ignores=[])
     exec(compile(module, str(page), "exec"), namespace)
     return SimpleNamespace(**{k: v for k, v in namespace.items() if not k.startswith("__")})
-
-
-def recorded_histories(stem: str) -> list[History]:
-    """The histories of all training runs that the recording of a page shows, in their order.
-
-    Raises:
-        FileNotFoundError: no page has that name, or it has no recording.
-    """
-    recording = find_page(stem).with_suffix(".ipynb")
-    cells = nbformat.read(recording, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    kept = [o["data"][HISTORY_TYPE] for o in outputs if HISTORY_TYPE in o.get("data", {})]
-    return [History(**{**entry, "size": tuple(entry["size"])}) for entry in kept]

@@ -71,7 +71,9 @@ ADMONITIONS = {  # and their titles
     "topic": "",
     "warning": "Warning",
 }
-DROPPED = {"bibliography", "exercise-end", "index", "solution-end", "tableofcontents", "toctree"}
+DROPPED = {"aside-end", "bibliography", "exercise-end", "index", "solution-end"}
+DROPPED |= {"tableofcontents", "toctree"}
+GATES = {"aside-start": "aside-end", "solution-start": "solution-end"}  # what is folded
 PLAIN_ROLES = {
     "math": "${}$",
     "code": "`{}`",
@@ -108,8 +110,8 @@ def lower_lines(lines: list[str], references: References) -> str:
         body = list(until_closed(rest, fence))
         if fence["name"]:
             directive = read_directive(fence["name"], fence["argument"], body)
-            if directive.name == "solution-start":
-                inside, after = split_at_solution_end(list(rest))
+            if directive.name in GATES:
+                inside, after = split_at(GATES[directive.name], list(rest))
                 directive, rest = directive._replace(body=inside), iter(after)
             blocks.append(lower_directive(directive, references))
         else:
@@ -144,11 +146,11 @@ def read_directive(name: str, argument: str, body: list[str]) -> Directive:
     return Directive(name, argument.strip(), options, body)
 
 
-def split_at_solution_end(lines: list[str]) -> tuple[list[str] | None, list[str]]:
-    """What stands before and behind the end of a solution; None and all if it is not here."""
+def split_at(gate: str, lines: list[str]) -> tuple[list[str] | None, list[str]]:
+    """What stands before and behind the gate that ends a fold; None and all if it is not here."""
     for k, line in enumerate(lines):
         fence = FENCE.match(line)
-        if fence and fence["name"] == "solution-end":
+        if fence and fence["name"] == gate:
             rest = iter(lines[k + 1 :])
             list(until_closed(rest, fence))
             return lines[:k], list(rest)
@@ -173,11 +175,12 @@ def lower_directive(directive: Directive, references: References) -> str:
         title = references.text("ref", options["label"])
         title += f" ({lower_prose(argument, references)})" if argument else ""
         return f"{BREAK}### {title}\n\n{lower_lines(body, references)}"
+    if name == "aside-start":
+        title = lower_prose(argument, references)
+        return lower_gated("###", title, body, references)
     if name in ("solution", "solution-start"):
         title = f"Solution to {references.text('ref', argument)}"
-        if body is None:
-            return f"{BREAK}{FOLDED}#### {title}{BREAK}"
-        return fold(title, lower_lines(body, references))
+        return lower_gated("####", title, body, references)
     if name in ADMONITIONS or name == "dropdown":
         title = lower_prose(argument, references) if argument else ADMONITIONS.get(name, "")
         text = lower_lines(body, references)
@@ -188,6 +191,13 @@ def lower_directive(directive: Directive, references: References) -> str:
         f"the directive {{{name}}} has no form in plain Markdown: "
         "teach it to extensions/notebooks/lower.py, or write the page without it"
     )
+
+
+def lower_gated(level: str, title: str, body: list[str] | None, references: References) -> str:
+    """A fold where all of it is text; else a heading of this level, which hides what follows."""
+    if body is None:
+        return f"{BREAK}{FOLDED}{level} {title}{BREAK}"
+    return fold(title, lower_lines(body, references))
 
 
 def equation(body: str, label: str | None, references: References) -> str:
