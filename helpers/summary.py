@@ -7,17 +7,17 @@ passed in keeps its mode, its statistics and its lazy layers.
 import copy
 import html
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.fields import ReceptiveFields
+from helpers.fields import Field, ReceptiveFields
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Summary:
 
     def _repr_html_(self) -> str:
         title = f"{html.escape(self.model)}, input {times(self.input_shape)}"
-        table = self.frame.to_html(classes="layers")
+        table: str = self.frame.to_html(classes="layers")
         return table.replace("<thead>", f"<caption>{title}</caption>\n  <thead>", 1)
 
 
@@ -125,7 +125,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
     if numbers:
         X = X.to(numbers[0].device, numbers[0].dtype)
     # The meta device computes no more than shapes, but not every network runs on it.
-    devices = [X.device] if any(map(is_lazy, state)) else ["meta", X.device]
+    devices = [*([] if any(map(is_lazy, state)) else [torch.device("meta")]), X.device]
     for device in devices:
         twin = duplicate(net).to(device).eval()
         try:
@@ -153,7 +153,8 @@ def duplicate(net: nn.Module) -> nn.Module:
         memo[id(module._forward_hooks)] = type(module._forward_hooks)()
         for kept in tree_leaves(vars(module)):
             if isinstance(kept, UninitializedBuffer):  # PyTorch copies lazy parameters alone
-                memo[id(kept)] = UninitializedBuffer(False, kept.device, kept.dtype)
+                options: Any = {"device": kept.device, "dtype": kept.dtype}
+                memo[id(kept)] = UninitializedBuffer(**options)
             elif isinstance(kept, Tensor) and not kept.is_leaf:  # a map, kept for its gradient
                 memo[id(kept)] = kept.detach().clone()
     try:
@@ -164,7 +165,8 @@ def duplicate(net: nn.Module) -> nn.Module:
 
 def trace(net: nn.Module, X: Tensor) -> list[Row]:
     """Run `net` once on `X`, of shape (1, …), and list what its modules do."""
-    rows: list[Any] = []
+    rows: list[Row] = []
+    seen: list[Field | None] = []
     calls: list[list[int]] = []  # of the modules that are running: products before and in children
     listed: dict[int, Tensor] = {}
     flops, fields = FlopCounterMode(display=False), ReceptiveFields(X)
@@ -189,10 +191,11 @@ def trace(net: nn.Module, X: Tensor) -> list[Row]:
             batch = 0 if getattr(module, "batch_first", True) else 1
             if shape[batch : batch + 1] == [1]:
                 del shape[batch]
-            field = fields.get(tensors[0]) if tensors else None
-            kind = type(module).__name__
+            seen.append(fields.get(tensors[0]) if tensors else None)
             own = (total - within) // 2
-            rows.append((name, kind, tuple(shape), params, own, sum(sizes), field))
+            rows.append(
+                Row(name, type(module).__name__, tuple(shape), params, own, sum(sizes), None)
+            )
 
         return hook
 
@@ -201,4 +204,4 @@ def trace(net: nn.Module, X: Tensor) -> list[Row]:
         module.register_forward_hook(leave(name))
     with flops, fields:
         net(X)
-    return [Row(*row, fields.size(field)) for *row, field in rows]
+    return [replace(row, field=fields.size(f)) for row, f in zip(rows, seen, strict=True)]
