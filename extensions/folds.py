@@ -6,6 +6,7 @@
 | a cell tagged `hide-cell` | whole | Imports |
 | a cell tagged `hide-input` | its code, below the output | what that code shows |
 | a cell tagged `hide-output`: a prediction | its output | Predict first, then open |
+| a cell tagged `hide-input` and `hide-output` | both, each by itself | as above |
 | `{aside-start} Question` … `{aside-end}` | what stands between | the question |
 | `{dropdown} Title` | its content | the title |
 | a solution, and an admonition of class `dropdown` | its content | its own title |
@@ -182,7 +183,11 @@ class FoldAll(SphinxPostTransform):
             title = asked or ("Imports" if only_imports(code) else "Code")
             cell.children = [make_fold("code", words(title), [*code, *output])]
         elif "hide-output" in tags and output:
-            cell.children = [*code, make_fold("sealed", words(asked or PREDICT), output)]
+            sealed = make_fold("sealed", words(asked or PREDICT), output)
+            if "hide-input" in tags:
+                cell.children = [sealed, make_fold("code", words(f"Code{self.shown(output)}"), code)]
+            else:
+                cell.children = [*code, sealed]
         elif "hide-input" in tags:
             title = asked or f"Code{self.shown(output)}"
             cell.children = [*output, make_fold("code", words(title), code)]

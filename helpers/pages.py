@@ -1,4 +1,4 @@
-"""Read the book's own pages: their definitions, and the histories that their recordings keep."""
+"""Read the definitions of the book's own pages."""
 
 import ast
 from functools import cache
@@ -6,8 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
-
-from helpers.history import HISTORY_TYPE, History
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
@@ -63,16 +61,3 @@ def lift(stem: str) -> SimpleNamespace:
     module = ast.Module(body=list(nodes), type_ignores=[])
     exec(compile(module, str(page), "exec"), namespace)
     return SimpleNamespace(**{k: v for k, v in namespace.items() if not k.startswith("__")})
-
-
-def recorded_histories(stem: str) -> list[History]:
-    """The histories of all training runs that the recording of a page shows, in their order.
-
-    Raises:
-        FileNotFoundError: no page has that name, or it has no recording.
-    """
-    recording = find_page(stem).with_suffix(".ipynb")
-    cells = nbformat.read(recording, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    kept = [o["data"][HISTORY_TYPE] for o in outputs if HISTORY_TYPE in o.get("data", {})]
-    return [History(**{**entry, "size": tuple(entry["size"])}) for entry in kept]

@@ -26,6 +26,9 @@ export function unread({ n, k, p, s }) {
   return { inside, border: cells.length - inside.length };
 }
 
+/** @param {State} state */
+const outputs = ({ n, k, p, s }) => windows(n, k, p, s).out;
+
 /** x, 12 → "x₁₂". @param {string} letter @param {number} index */
 const name = (letter, index) => letter + String(index).replace(/\d/g, (d) => "₀₁₂₃₄₅₆₇₈₉"[Number(d)]);
 
@@ -37,13 +40,12 @@ export function say(state) {
   if (border) missed.push(plural(border, "cell of padding", "cells of padding"));
   const verb = inside.length + border > 1 ? "are" : "is";
   const end = missed.length ? `${list(missed)} ${verb} never read` : "every cell is read";
-  const outputs = plural(windows(n, k, p, s).out, "output");
-  return `${n} cells, kernel ${k}, padding ${p}, stride ${s}: ${outputs}; ${end}.`;
+  return `${n} cells, kernel ${k}, padding ${p}, stride ${s}: ${plural(outputs(state), "output")}; ${end}.`;
 }
 
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
-  const [row, map] = [svg("svg", { class: "row" }), svg("svg", { class: "map" })];
+  const [row, map] = [svg("svg"), svg("svg", { class: "map" })];
   const [formula, title] = [html("p", { class: "formula-line" }), html("p")];
   live.stage.append(row);
   live.aside.append(title, map);
@@ -57,7 +59,7 @@ function build(live) {
     return { ...live.state, ...windows(n, k, p, s) };
   };
   /** @param {"i" | "j"} axis @param {number} to */
-  const go = (axis, to) => live.change({ [axis]: clamp(to, 0, now().out - 1) });
+  const go = (axis, to) => live.change({ [axis]: clamp(to, 0, outputs(live.state) - 1) });
   /** @param {"i" | "j"} axis @param {string} back @param {string} forth */
   const keys = (axis, back, forth) => ({
     [back]: () => go(axis, live.state[axis] - 1),
@@ -68,8 +70,7 @@ function build(live) {
   /** @param {"i" | "j"} axis */
   const place = (axis) => {
     const { n, k, p, s, out, [axis]: at } = now();
-    const first = at * s - p;
-    const seen = Math.max(0, Math.min(first + k, n) - Math.max(first, 0));
+    const seen = Math.max(0, Math.min(at * s - p + k, n) - Math.max(at * s - p, 0));
     const reads = `${plural(seen, "cell")} of the input and ${plural(k - seen, "zero")}`;
     return { max: out - 1, now: at, text: `Window ${at + 1} of ${out} reads ${reads}` };
   };
@@ -77,8 +78,7 @@ function build(live) {
   const both = { ...keys("j", "ArrowLeft", "ArrowRight"), ...keys("i", "ArrowUp", "ArrowDown") };
   live.steer(map, "Window down the image", both, () => place("i"));
 
-  let c = 20; // side of a cell of the row, in pixels
-  let byRow = false;
+  let [c, byRow] = [20, false]; // side of a cell of the row in pixels; whether a drag began on an output
   /** @param {number} cells From the left end of the longest padding. */
   const nearest = (cells) => (cells - MOST.p + live.state.p - live.state.k / 2) / live.state.s;
   live.drag(row, (x, y, first) => {
@@ -94,9 +94,8 @@ function build(live) {
   });
 
   return () => {
-    const { out } = now();
-    live.state.i = Math.min(live.state.i, out - 1);
-    live.state.j = Math.min(live.state.j, out - 1);
+    const { i, j, out } = now();
+    Object.assign(live.state, { i: Math.min(i, out - 1), j: Math.min(j, out - 1) });
     const state = now();
     c = Math.min(29, Math.floor((live.stage.clientWidth / (state.n + 2 * MOST.p + 3)) * 10) / 10);
     drawRow(row, state, c);
@@ -114,8 +113,7 @@ const rows = (c, out) => ({ top: 2.9 * c, high: Math.min(1.9 * c, (9.5 * c) / (o
 function terms({ n, k, p, s, out }) {
   /** @param {string} kind @param {number} value */
   const part = (kind, value) => html("b", { class: kind }, String(value));
-  const quotient = (n + 2 * p - k) / s;
-  const floor = Number.isInteger(quotient) ? [] : [`⌊${number(quotient, 2)}⌋ + 1 = `];
+  const floor = (n + 2 * p - k) % s ? [`⌊${number((n + 2 * p - k) / s, 2)}⌋ + 1 = `] : [];
   const whole = [`⌊(${n} + 2·`, part("p", p), " − ", part("k", k), ") / ", part("s", s), "⌋ + 1 = "];
   return [...whole, ...floor, part("", out)];
 }
@@ -124,8 +122,7 @@ function terms({ n, k, p, s, out }) {
 function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   const pen = new Pen();
   const { top, high } = rows(c, out);
-  const bar = Math.min(c * 0.92, high - 2);
-  const bottom = top + (out + 1) * high;
+  const [bar, bottom] = [Math.min(c * 0.92, high - 2), top + (out + 1) * high];
   const [right, width, tall] = [(n + 2 * MOST.p + 0.6) * c, (n + 2 * MOST.p + 3) * c, 13.8 * c];
   /** @param {number} cell */
   const x = (cell) => (MOST.p - p + cell) * c;
@@ -133,11 +130,11 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   const y = (i) => top + i * high + (high - bar) / 2;
 
   pen.text("left", x(0), 0.55 * c, `${n} + 2·${p} = ${plural(padded, "padded cell")}`);
-  reads.forEach((count, cell) => count || pen.rect("unread", x(cell), c, c, bottom + 0.25 * c));
-  for (let cell = 0; cell <= padded; cell++) pen.path("rule", `M${x(cell)} ${2 * c}V${bottom}`);
+  pen.path("rule", [...reads.keys(), padded].map((cell) => `M${x(cell)} ${2 * c}V${bottom}`).join(""));
   reads.forEach((count, cell) => {
     const real = cell >= p && cell < n + p;
-    pen.rect(count ? (real ? "cell" : "pad") : "never", x(cell) + 1, c + 1, c - 2, c - 2, 2);
+    if (!count) pen.rect("unread", x(cell), c, c, bottom + 0.25 * c);
+    pen.rect((real ? "cell" : "pad") + (count ? "" : " never"), x(cell) + 1, c + 1, c - 2, c - 2, 2);
     pen.text("", x(cell + 0.5), 1.5 * c, real ? name("x", cell - p) : "0");
     pen.text(count ? "reads" : "reads none", x(cell + 0.5), bottom + 0.65 * c, String(count));
   });
@@ -152,7 +149,7 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   for (let a = 0; a < k; a++) pen.text("", x(j * s + a + 0.5), y(j) + bar / 2, name("w", a));
   pen.rect("frame", x(j * s) + 1, c + 1, k * c - 2, c - 2, 2);
   if (out > 1) {
-    pen.path("step", `M${x(0) + 3} ${y(1) + bar / 2}H${x(s) - 3}`);
+    pen.path("step", `M${x(0)} ${y(1) + bar / 2}h${(s * c) / 2 - 8}m16 0H${x(s)}`);
     pen.text("step-size", x(s / 2), y(1) + bar / 2, String(s));
   }
   pen.rect("ghost", x(out * s) + 1, y(out), k * c - 2, bar, 2);
@@ -165,19 +162,23 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
 
 /** @param {SVGElement} picture @param {State & ReturnType<typeof windows>} state */
 function drawMap(picture, { n, k, p, s, i, j, out, reads }) {
-  const pen = new Pen();
-  const [size, at, most] = [n + 2 * MOST.p, MOST.p - p, Math.max(...reads) ** 2];
+  const [pen, size, at, most] = [new Pen(), n + 2 * MOST.p, MOST.p - p, Math.max(...reads) ** 2];
+  /** @type {Record<number, string>} */
+  const cells = {}; // outlines of the cells that are read equally often
   for (const [y, down] of reads.entries())
-    for (const [x, along] of reads.entries()) {
-      const mark = pen.rect(down * along ? "count" : "never", x + at, y + at, 1, 1);
-      mark.style.setProperty("--share", String((down * along) / most));
-    }
+    for (const [x, along] of reads.entries())
+      cells[down * along] = `${cells[down * along] ?? ""}M${x + at} ${y + at}h1v1h-1z`;
+  for (const [count, d] of Object.entries(cells)) {
+    const share = Number(count) / most;
+    fill(pen.path(share ? "count" : "never", d), { "fill-opacity": 0.08 + 0.62 * share });
+  }
   pen.rect("image", MOST.p, MOST.p, n, n);
-  for (let y = 0; y < out; y++)
-    for (let x = 0; x < out; x++) {
-      const now = y === i && x === j ? "now" : "";
-      pen.put("circle", now, { cx: at + x * s + k / 2, cy: at + y * s + k / 2, r: now ? 0.28 : 0.13 });
-    }
+  /** @param {number} y @param {number} x */
+  const dot = (y, x) => `M${at + x * s + k / 2} ${at + y * s + k / 2}h0`;
+  let dots = "";
+  for (let y = 0; y < out; y++) for (let x = 0; x < out; x++) dots += dot(y, x);
+  pen.path("dot", dots);
+  pen.path("dot now", dot(i, j));
   pen.rect("frame", at + j * s, at + i * s, k, k);
   pen.show(picture, size, size);
 }
@@ -189,10 +190,7 @@ export const view = {
   say,
   invite: "Drag the window, move the sliders, and try to",
   tries: [
-    {
-      ask: "get 8 outputs with a kernel of 7",
-      met: ({ n, k, p, s }) => k === 7 && windows(n, k, p, s).out === 8,
-    },
+    { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
     { ask: "leave a cell of the input unread", met: (state) => unread(state).inside.length > 0 },
     {
       ask: "read each cell of the input once, with a kernel above 1",

@@ -91,7 +91,7 @@ def draw(n: int, k: int, p: int, s: int, c: float = 20) -> str:
         x, real = x0 + cell * c, p <= cell < n + p
         if not count:
             box("unread", x, c, c, bottom + 0.25 * c)
-        box(("cell" if real else "pad") if count else "never", x + 1, c + 1, c - 2, c - 2)
+        box(("cell" if real else "pad") + ("" if count else " never"), x + 1, c + 1, c - 2, c - 2)
         text("", x + c / 2, 1.5 * c, name(cell - p) if real else "0")
         text("", x + c / 2, bottom + 0.65 * c, str(count))
     for i in range(out):

@@ -122,8 +122,9 @@ export class Live {
     this.paint();
     let width = alive.clientWidth;
     new ResizeObserver(() => {
-      if (alive.clientWidth !== width) this.change({});
+      if (alive.clientWidth === width || !alive.clientWidth) return; // none while it is not shown
       width = alive.clientWidth;
+      this.change({});
     }).observe(alive);
   }
 
@@ -275,20 +276,20 @@ function fail(root, error) {
 /**
  * Bring the figure around a script to life, as soon as it is near the window.
  * @template {Record<string, any>} S
- * @param {Element | null} script The script's own element; VS Code puts a copy of it beside the figure.
+ * @param {Element | null} script Its own element; in VS Code a copy of it stands beside the figure.
  * @param {View<S>} view
  */
 export function mount(script, view) {
   const around = script?.closest("[data-live]");
   const beside = (script?.parentElement ?? document).querySelectorAll(`[data-live="${view.name}"]`);
-  const root = /** @type {HTMLElement & {alive?: boolean} | undefined} */ (around ?? [...beside].at(-1));
-  if (!root || root.alive) return;
-  root.alive = true;
+  const root = /** @type {HTMLElement & {live?: unknown} | undefined} */ (around ?? [...beside].at(-1));
+  if (!root || root.live) return;
+  root.live = "waits until it is near";
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
     try {
-      new Live(root, view);
+      root.live = new Live(root, view);
     } catch (error) {
       fail(root, error);
     }

@@ -28,8 +28,10 @@ from tests.regression import floor
 from tests.regression.compare import (
     Shown,
     compare,
+    compare_keys,
     compare_kinds,
     final_state,
+    live_problems,
     magic_errors,
     unstable,
 )
@@ -45,6 +47,7 @@ class Page(IPyNbFile):
 
     broken: str | None = None  # why the rest of the page cannot be checked
     executed = 0
+    results: dict[int, tuple[dict[str, Any], list[Shown]] | CellFailure]  # by number of the cell
     folder: tempfile.TemporaryDirectory[str] | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -58,6 +61,7 @@ class Page(IPyNbFile):
             " else mend the page"
         )
         self.cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        self.results = {}
         yield Recording.from_parent(self, name="recording" if self.cells else "no code")
         for number, cell in enumerate(self.cells, start=1):
             yield Cell.from_parent(
@@ -102,6 +106,40 @@ class Page(IPyNbFile):
             "MATPLOTLIBRC": str(folder / "matplotlibrc"),
         }
 
+    def execute(self, number: int) -> tuple[dict[str, Any], list[Shown]]:
+        """Execute a cell; then the later ones too, if they may still update what it shows.
+
+        Returns:
+            The content of the kernel's reply, and what a reader sees of the cell.
+
+        Raises:
+            CellFailure: The kernel died, or the time is over.
+        """
+        for later in range(number, len(self.cells) + 1):
+            if later not in self.results and self.cells[later - 1].source.strip():
+                self.results[later] = self.outcome(self.cells[later - 1].source)
+            result = self.results[number]
+            if isinstance(result, CellFailure):
+                raise result
+            if isinstance(self.results.get(later), CellFailure):
+                break
+            if not any(output.display_id for output in result[1]):
+                break
+        return result
+
+    def outcome(self, source: str) -> tuple[dict[str, Any], list[Shown]] | CellFailure:
+        """Run a source in the kernel, and update what earlier cells show."""
+        limits = (
+            self.config.option.nbval_cell_timeout,
+            float(self.config.getini("book_output_timeout")),
+        )
+        try:
+            reply, events = self.kernel.run(source, *limits)
+        except CellFailure as failure:
+            return failure
+        done = [result for result in self.results.values() if isinstance(result, tuple)]
+        return reply, final_state(events, [output for _, shown in done for output in shown])
+
     def teardown(self) -> None:
         """Stop the kernel and remove its folder."""
         super().teardown()
@@ -141,7 +179,6 @@ class Cell(IPyNbCell):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.output_timeout = float(self.config.getini("book_output_timeout"))
         self.user_properties += _identity(self.parent)
 
     def setup(self) -> None:
@@ -166,6 +203,8 @@ class Cell(IPyNbCell):
             problems += self.raising(reply, new)
             problems += self.counting(reply["execution_count"])
         problems += unstable(recorded, timings=self.options["check"])
+        problems += live_problems(recorded, "live" in self.cell.metadata.get("tags", ()))
+        problems += compare_keys(recorded, new)
         problems += [f"magic failed: {error}" for error in magic_errors(recorded, new)]
         if self.options["check"]:
             compared, differences = compare(recorded, new)
@@ -179,12 +218,10 @@ class Cell(IPyNbCell):
     def execute(self) -> tuple[dict[str, Any], list[Shown]]:
         """Run the cell; if it cannot be finished, nothing after it on the page is checked."""
         try:
-            timeout = self.config.option.nbval_cell_timeout
-            reply, events = self.parent.kernel.run(self.cell.source, timeout, self.output_timeout)
+            return self.parent.execute(self.cell_num)
         except CellFailure as failure:
             self.parent.broken = f"cell {self.cell_num}: {failure}"
             raise
-        return reply, final_state(events)
 
     def forbidden(self) -> list[str]:
         """What no recorded cell may be: skipped, empty, not executed, or stopped by an error."""
@@ -278,10 +315,10 @@ class Account:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail the run if it checked no notebook, or less of a page than its floor."""
+        """Fail the run if it checked no notebook of those asked for, or less than a floor."""
         if session.config.option.collectonly:
             return
-        if not self.pages:
+        if not self.pages and asks_for_notebooks(session.config):
             self.problems.append("--nbval was given, and not one notebook was checked")
         complete = {
             page: {"cells": row.cells, "outputs": row.outputs}
@@ -308,6 +345,14 @@ class Account:
         write(f"{cells} cells executed, {outputs} outputs compared")
         for problem in self.problems:
             write(f"FAILED {problem}", red=True)
+
+
+def asks_for_notebooks(config: pytest.Config) -> bool:
+    """Whether a run is for notebooks: a full one, or one of paths that hold some, with no -k."""
+    if config.option.keyword or config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return not config.option.keyword
+    paths = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    return any(path.suffix == ".ipynb" or any(path.rglob("*.ipynb")) for path in paths)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
