@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,24 +22,27 @@ def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
     return (n + 2 * p - span) // s + 1
 
 
-Pair = int | tuple[int, int]
+Pair = int | tuple[int, int]  # for both directions, or (height, width)
 
 
 def pair(value: Pair) -> tuple[int, int]:
-    """One number for both directions, or one for each (height first)."""
+    """The pair that a number stands for."""
     return (value, value) if isinstance(value, int) else value
 
 
-def strided_corr2d(
-    X: Tensor, K: Tensor, padding: Pair = 0, stride: Pair = 1, dilation: Pair = 1
-) -> Tensor:
-    """Cross-correlate X (n_h, n_w) with K (k_h, k_w), zeros around X."""
-    (p_h, p_w), (s_h, s_w), (d_h, d_w) = map(pair, (padding, stride, dilation))
-    (n_h, n_w), (k_h, k_w) = X.shape, K.shape
-    Y = X.new_zeros(out_size(n_h, k_h, p_h, s_h, d_h), out_size(n_w, k_w, p_w, s_w, d_w))
-    X = F.pad(X, (p_w, p_w, p_h, p_h))  # left, right, top, bottom
+def window(i: int, k: int, s: int, d: int) -> slice:
+    """The cells that window number i reads: k of them, d apart."""
+    return slice(i * s, i * s + d * (k - 1) + 1, d)
+
+
+def strided_corr2d(X: Tensor, K: Tensor, p: Pair = 0, s: Pair = 1, d: Pair = 1) -> Tensor:
+    """Cross-correlate X (n_h, n_w), in zeros, with K (k_h, k_w)."""
+    p, s, d = pair(p), pair(s), pair(d)
+    sizes = map(out_size, X.shape, K.shape, p, s, d)
+    Y = X.new_zeros(*sizes, dtype=torch.result_type(X, K))
+    X = F.pad(X, (p[1], p[1], p[0], p[0]))  # left, right, top, bottom
     for i, j in product(range(Y.shape[0]), range(Y.shape[1])):
-        rows = slice(i * s_h, i * s_h + d_h * (k_h - 1) + 1, d_h)
-        columns = slice(j * s_w, j * s_w + d_w * (k_w - 1) + 1, d_w)
+        rows = window(i, K.shape[0], s[0], d[0])
+        columns = window(j, K.shape[1], s[1], d[1])
         Y[i, j] = (X[rows, columns] * K).sum()
     return Y
