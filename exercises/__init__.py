@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from random import Random
 from typing import Any
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,26 @@ class Values:
     name: str
     shows: str
     parts: dict[str, Part]
+
+
+def sections() -> list[str]:
+    """Names of all sections that have a file of exercises, for example "7_3"."""
+    return sorted(path.stem for path in HERE.glob("[0-9]_[0-9].py"))
+
+
+def exercises_of(section: str) -> list[Code | Values]:
+    """All exercises of a section that have a check; none if it has no file."""
+    if not (HERE / f"{section}.py").is_file():
+        return []
+    return import_module(f"exercises.{section}").EXERCISES
+
+
+def note(exercise: Code | Values) -> str:
+    """What an instructor may want to know of an exercise, in Markdown."""
+    if isinstance(exercise, Code):
+        lines = [f"- *{mistake.name}.* {mistake.says}" for mistake in exercise.mistakes]
+    else:
+        parts = exercise.parts.items()
+        pairs = [(f"`{key}` " if key else "", part) for key, part in parts]
+        lines = [f"- {key}{answer}: {why}" for key, part in pairs for answer, why in part.wrong]
+    return "\n".join(["**For instructors.** The check knows these mistakes:\n", *lines])

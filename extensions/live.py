@@ -10,14 +10,14 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from helpers.live.view import SLOT, files, filled  # of the standard library alone
+from helpers.live.view import HERE, SLOT, files, filled  # of the standard library alone
 
 
 def depend_on_scripts(app: Sphinx, doctree: nodes.document) -> None:
     for node in doctree.findall(nodes.raw):
         for slot in SLOT.finditer(node.astext()):
-            for path in files(slot[2]):
-                app.env.note_dependency(str(path))
+            for file in files(slot[2]):
+                app.env.note_dependency(str(HERE / file))
 
 
 def fill_in(

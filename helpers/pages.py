@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
+EXERCISE = {"starter", "check", "solution"}  # tags of cells that define a name anew, on purpose
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
@@ -25,14 +26,15 @@ def find_page(stem: str) -> Path:
 
 
 def code_cells(page: Path) -> list[str]:
-    """Sources of the code cells of a page's source or recording."""
+    """Sources of the code cells of a page's lesson, in its source or recording."""
     if page.suffix == ".ipynb":
         notebook = nbformat.read(page, as_version=4)
     else:
         import jupytext  # not needed, and often not there, where a notebook runs by itself
 
         notebook = jupytext.read(page)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return [cell.source for cell in code if not EXERCISE & set(cell.metadata.get("tags", []))]
 
 
 def definitions(page: Path) -> list[ast.stmt]:

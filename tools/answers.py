@@ -8,7 +8,6 @@ usual mistakes and second right answers. The first right answer is the solution 
 
 import ast
 import gzip
-import importlib.util
 import json
 import re
 import textwrap
@@ -17,27 +16,14 @@ from typing import Any
 
 import jupytext
 
-from exercises import Code, Mistake, Values
+from exercises import Code, Mistake, Values, exercises_of, sections
 from helpers.checking import Crash, attempt, digest, plain
 from helpers.pages import DEFINITIONS, lift
 from tools.pages import ROOT
 
-EXERCISES, ANSWERS = ROOT / "exercises", ROOT / "helpers" / "answers"
+ANSWERS = ROOT / "helpers" / "answers"
 COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
 WIDTH = 78  # characters of a line of a verdict
-
-
-def sections() -> list[str]:
-    """Names of all sections that have a file of exercises, for example "7_3"."""
-    return sorted(path.stem for path in EXERCISES.glob("[0-9]_[0-9].py"))
-
-
-def exercises_of(section: str) -> list[Code | Values]:
-    """What `exercises/` has for a section."""
-    spec = importlib.util.spec_from_file_location(f"_{section}", EXERCISES / f"{section}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.EXERCISES
 
 
 def page_of(section: str) -> Path:

@@ -9,6 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 HERE = Path(__file__).parent
+# Read once: a notebook that is run again has moved its copies of these files elsewhere.
+SOURCES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted(HERE.iterdir())
+    if path.suffix in (".js", ".css")
+}
 SLOT = re.compile(r'<(script|style) data-of="([\w-]+)">.*?</\1>', re.S)
 COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.S | re.M)
 MODULE = re.compile(r"^export |^import [^;]*;\n", re.M)
@@ -83,23 +89,21 @@ def filled(html: str) -> str:
 
 def script(name: str) -> str:
     """The kernel and one view as a classic script, which runs where modules are blocked."""
-    code = "\n".join(map(code_of, (HERE / "view.js", HERE / f"{name}.js")))
+    code = f"{code_of('view.js')}\n{code_of(f'{name}.js')}"
     code = f'(() => {{\n"use strict";\n{code}\nmount(document.currentScript, view);\n}})();'
     return code.replace("</", "<\\/")
 
 
-def code_of(path: Path) -> str:
+def code_of(file: str) -> str:
     """A module without its comments, imports and exports."""
-    return MODULE.sub("", COMMENT.sub("", path.read_text(encoding="utf-8"))).strip()
+    return MODULE.sub("", COMMENT.sub("", SOURCES[file])).strip()
 
 
 def style(name: str) -> str:
     """The style of all views, and of one."""
-    sheets = (path for path in files(name) if path.suffix == ".css")
-    return "\n".join(path.read_text(encoding="utf-8").strip() for path in sheets)
+    return "\n".join(SOURCES[file].strip() for file in files(name) if file.endswith(".css"))
 
 
-def files(name: str) -> list[Path]:
-    """What the script and the style of a view are made of."""
-    paths = (HERE / file for file in ("view.js", "view.css", f"{name}.js", f"{name}.css"))
-    return [path for path in paths if path.is_file()]
+def files(name: str) -> list[str]:
+    """What the script and the style of a view are made of, beside this module."""
+    return [f for f in ("view.js", "view.css", f"{name}.js", f"{name}.css") if f in SOURCES]

@@ -63,10 +63,17 @@ def make_book(folder: Path, page: str = PAGE) -> Path:
 
 
 @pytest.fixture(scope="module")
-def html(tmp_path_factory) -> BeautifulSoup:
-    run, log, pages = build(make_book(tmp_path_factory.mktemp("folds") / "book"))
+def site(tmp_path_factory) -> Path:
+    book = make_book(tmp_path_factory.mktemp("folds") / "book")
+    run, log, _ = build(book)
     assert run.returncode == 0 and "Executing" not in log, log[-5000:]
-    return BeautifulSoup(pages["folds"], "html.parser")
+    return book / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def html(site) -> BeautifulSoup:
+    page = (site / "chapters" / "folds.html").read_text(encoding="utf-8")
+    return BeautifulSoup(page, "html.parser")
 
 
 def titles(html: BeautifulSoup, kind: str) -> list[str]:
@@ -115,6 +122,22 @@ def test_a_title_swallows_no_tap_and_no_id_stands_twice(html):
     ids = [tag["id"] for tag in html.find_all(id=True)]
     assert len(ids) == len(set(ids))
     assert not html.select(".toggle, .toggle-button, details.hide")
+
+
+def test_a_notebook_folds_the_same_cells_and_keeps_a_prediction_sealed(site):
+    cells = nbformat.read(site / "notebooks" / "chapters" / "folds.ipynb", as_version=4).cells
+    hidden = [c.source for c in cells if c.metadata.get("jupyter", {}).get("source_hidden")][1:]
+    assert [source.split("\n")[0] for source in hidden] == [
+        "#@title Imports",
+        "#@title Proof: its verdict is printed below",
+        *["#@title Code of what is shown below"] * 2,
+        "#@title Claims: their verdict is printed below",
+        "#@title Code of what is shown below",
+    ]
+    (sealed,) = [cell for cell in cells if cell.source == 'print("half a pixel")']
+    assert sealed.outputs == []
+    titles = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
+    assert titles[0] == "### Why does $k = 4$ of `conv2d` shift a picture?"
 
 
 CELL = "```{{code-cell}} ipython3\n:tags: [{}]\n\n{}\n```"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from helpers.live.view import HERE, code_of
+from helpers.live.view import code_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -73,7 +73,7 @@ def call(open_page):
 
     def call(view: str, function: str, arguments: list):
         page = open_page("")
-        code = "\n".join(map(code_of, (HERE / "view.js", HERE / f"{view}.js")))
+        code = "\n".join(map(code_of, ("view.js", f"{view}.js")))
         script = (
             f"(() => {{ {code}\nreturn {json.dumps(arguments)}.map((a) => {function}(...a)); }})()"
         )
