@@ -83,20 +83,17 @@ def train(
     folder = store(data)
     if folder is None:
         return trainer.fit(model, data)
-    name = f"{type(model).__name__}-{key}"
-    with reserved(folder / f"{name}.lock"):
-        dtypes = DTYPES if dtype is None else (dtype,)
-        finished = {each: folder / f"{name}-{made_on(data, each)}.pt" for each in dtypes}
-        begun = {each: path.with_suffix(".part.pt") for each, path in finished.items()}
-        for path in finished.values():
-            if state := load(path):
+    with reserved(folder / f"{type(model).__name__}-{key}.lock"):
+        paths = run_files(folder, model, data, key, dtype)
+        for finished, _ in paths.values():
+            if state := load(finished):
                 model.load_state_dict(state["model"])
                 history = History.from_data(state["history"])
                 display(history)
                 return history
         fast = dtype or fast_dtype(best_device(), summary(model, (1, *data.size)).macs)
-        trainer.dtype = next((each for each, path in begun.items() if load(path)), fast)
-        trainer.checkpoint = begun[trainer.dtype]
+        trainer.dtype = next((each for each, (_, begun) in paths.items() if load(begun)), fast)
+        finished, trainer.checkpoint = paths[trainer.dtype]
         history = trainer.fit(model, data)
         if len(history) == history.max_epochs:
             weights = {
@@ -104,7 +101,7 @@ def train(
                 for name, value in model.state_dict().items()
             }
             model.load_state_dict(weights)  # as whoever takes them from the store will find them
-            if files.save(finished[trainer.dtype], {"model": weights, "history": asdict(history)}):
+            if files.save(finished, {"model": weights, "history": asdict(history)}):
                 trainer.checkpoint.unlink(missing_ok=True)
     return history
 
@@ -195,11 +192,19 @@ def store(data: FashionMNIST) -> Path | None:
     return folder
 
 
-def made_on(data: FashionMNIST, dtype: torch.dtype) -> str:
-    """What a run's numbers depend on besides its key, as a part of a file's name."""
+def run_files(
+    folder: Path, model: nn.Module, data: FashionMNIST, key: str, dtype: torch.dtype | None
+) -> dict[torch.dtype, tuple[Path, Path]]:
+    """For each precision, or the one that is asked for, the files of the finished and begun run."""
     images = "x".join(map(str, (len(data.train), *data.size)))
     version = torch.__version__.split("+")[0]
-    return f"{data.profile.name}-{images}-{str(dtype).removeprefix('torch.')}-torch{version}"
+    found = {}
+    for each in DTYPES if dtype is None else (dtype,):
+        precision = str(each).removeprefix("torch.")
+        made_on = f"{data.profile.name}-{images}-{precision}-torch{version}"
+        path = folder / f"{type(model).__name__}-{key}-{made_on}.pt"
+        found[each] = path, path.with_suffix(".part.pt")
+    return found
 
 
 @contextlib.contextmanager
