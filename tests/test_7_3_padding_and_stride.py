@@ -68,9 +68,9 @@ def test_out_size_equals_positions_counted_one_by_one():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((4, 3, -1, 1), "or p=-1 below 0"),
-        ((4, 3, 0, 0), "n=4, k=3, s=0, d=1 below 1"),
-        ((4, 3, 0, 1, 0), "d=0 below 1"),
+        ((4, 3, -1, 1), "or p=-1 < 0"),
+        ((4, 3, 0, 0), "n=4, k=3, s=0, d=1 < 1"),
+        ((4, 3, 0, 1, 0), "d=0 < 1"),
         ((0, 1, 1, 1), "n=0"),
         ((4, 0, 1, 1), "k=0"),
         ((4, 7, 1, 1), r"7 cells do not fit in 4 \+ 2·1"),
@@ -130,7 +130,7 @@ def test_strided_corr2d_leaves_its_input_alone():
     [
         (torch.ones(7, 7), (1,), "7 cells do not fit"),
         (torch.ones(3, 7), ((1, 1),), "7 cells do not fit"),
-        (NEIGHBOURS, ((0, -1),), "p=-1 below 0"),
+        (NEIGHBOURS, ((0, -1),), "p=-1 < 0"),
         (NEIGHBOURS, (0, (1, 0)), "s=0"),
     ],
 )
