@@ -16,7 +16,7 @@ def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
     """
     span = d * (k - 1) + 1  # from the window's first cell to its last
     if min(n, k, s, d) < 1 or p < 0:
-        raise ValueError(f"{n=}, {k=}, {s=}, {d=} below 1, or {p=} below 0")
+        raise ValueError(f"{n=}, {k=}, {s=}, {d=} < 1, or {p=} < 0")
     if span > n + 2 * p:
         raise ValueError(f"{span} cells do not fit in {n} + 2·{p}")
     return (n + 2 * p - span) // s + 1
