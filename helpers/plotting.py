@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from cycler import cycler
 from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
@@ -98,6 +99,17 @@ def show_images(
         axes.flat[i].imshow(image, cmap=cmap, vmin=low, vmax=high)
         if titles is not None:
             axes.flat[i].set_title(titles[i], fontsize=8, pad=3)
+
+
+def photograph(name: str = "china.jpg") -> Tensor:
+    """A colour photograph that scikit-learn brings, (3, 427, 640), in [0, 1]; grey is its mean.
+
+    Args:
+        name: "china.jpg", a palace, or "flower.jpg".
+    """
+    from sklearn.datasets import load_sample_image
+
+    return torch.from_numpy(load_sample_image(name).copy()).movedim(-1, 0) / 255
 
 
 def symmetric(values: Array) -> tuple[float, float]:
