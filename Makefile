@@ -20,7 +20,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-all screenshots record text lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,7 +64,7 @@ test-all: $(READY) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
-	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
+	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k is_accessible
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m tools.record $(PAGE)
@@ -72,6 +72,15 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
 	$(BIN)/python -m tools.record --text $(PAGE)
+
+export: $(READY) ## write what pages build for later ones into helpers/sections
+	$(BIN)/python -m tools.export $(PAGE)
+
+train: $(READY) ## fill the run store: the headline runs of a page, or of all, at full scale, for hours
+	nice -n 19 $(BIN)/python -m tools.train $(PAGE)
+
+seeds: $(READY) ## execute pages under other seeds, and list the margin of every bound (PAGE=, N=20)
+	$(BIN)/python -m tools.seeds $(PAGE)
 
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .
