@@ -17,6 +17,7 @@ VIEWS = {  # function: the module, the script and the style it is in
     "kernel_playground": "playground",
     "mix_colours": "colours",
     "padding_stride": "padding",
+    "shift_and_pool": "pooling",
 }
 
 
