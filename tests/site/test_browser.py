@@ -125,27 +125,6 @@ def test_a_solution_unfolds(page, address):
     code.wait_for(state="visible", timeout=5000)
 
 
-@pytest.mark.parametrize(
-    "word, title", [("corr2d", "Convolutions for images"), ("ResNet", "ResNet and ResNeXt")]
-)
-def test_search_finds_operators_and_classes(page, address, word, title):
-    page.goto(f"{address}/index.html")
-    page.keyboard.press("Control+k")
-    page.keyboard.type(word)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results li a", timeout=20000)
-    page.wait_for_function("document.querySelector('.search-summary').textContent.match(/\\d/)")
-    hits = page.locator("#search-results li a").all_inner_texts()
-    assert any(title in hit for hit in hits), hits
-    assert page.faults == []
-
-
-def test_the_page_of_search_results_is_accessible(page, address):
-    page.goto(f"{address}/search.html?q=corr2d")
-    page.wait_for_selector("#search-results li a", timeout=20000)
-    assert violations(page) == {}
-
-
 def test_dark_mode_switches_and_stays(page, address):
     page.goto(f"{address}/index.html")
     background = "getComputedStyle(document.body).backgroundColor"
