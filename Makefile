@@ -20,7 +20,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-all screenshots record text lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,15 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
 	$(BIN)/python -m tools.record --text $(PAGE)
+
+export: $(READY) ## write what pages build for later ones into helpers/sections
+	$(BIN)/python -m tools.export $(PAGE)
+
+train: $(READY) ## fill the run store: the headline runs of a page, or of all, at full scale, for hours
+	nice -n 19 $(BIN)/python -m tools.train $(PAGE)
+
+seeds: $(READY) ## execute pages under other seeds, and list the margin of every bound (PAGE=, N=20)
+	$(BIN)/python -m tools.seeds $(PAGE)
 
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""One epoch of three networks of the book, trained in six ways on real Fashion-MNIST.
+"""One epoch of three networks of the book, trained in five ways on real Fashion-MNIST.
 
 Needs the data: set BOOK_DATA to the folder that holds FashionMNIST/raw, or have a network.
 All ways do the same work: the same images in shuffled minibatches of 128, then the validation
@@ -11,9 +11,7 @@ last half an hour. Each way has a process of its own, and they take turns:
 - `helpers`: the Trainer and data of this book, with its history and checks;
 - a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
-  It shares with `helpers` the memory format, the fused optimiser, the settings of memory
-  (`helpers.memory`), and, on a GPU, bfloat16;
-- the bare loop with the system's settings of memory, like the first three ways.
+  It shares with `helpers` the memory format, the fused optimiser, and the precision.
 
 The medians are printed and written to benchmarks/results/<device>.json for the appendix.
 """
@@ -43,19 +41,17 @@ from torch.utils.data import DataLoader, Subset
 
 from benchmarks.timing import alternate, isolated, report
 from helpers.data import FashionMNIST, data_root
-from helpers.device import best_device, describe_device, has_bfloat16
+from helpers.device import best_device, describe_device, fast_dtype
 from helpers.pages import lift
+from helpers.summary import summary
 from helpers.training import Trainer
 
 BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"
 VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
 D2L, NO_CURVES = "d2l", "d2l without curves"
-PLAIN, HELPERS, BARE, SYSTEM = "DataLoader", "helpers", "bare loop", "bare, system memory"
-MEMORY = {
-    D2L: "system", NO_CURVES: "system", PLAIN: "system",
-    HELPERS: "keep", BARE: "keep", SYSTEM: "system",
-}  # fmt: skip
+PLAIN, HELPERS, BARE = "DataLoader", "helpers", "bare loop"
+WAYS = D2L, NO_CURVES, PLAIN, HELPERS, BARE
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,9 @@ def helpers_epoch(model: d2l.Classifier, data: FashionMNIST) -> None:
         Trainer(max_epochs=1, plot=False).fit(model, data)
 
 
-def bare_epoch(model: d2l.Classifier, train: tuple, val: tuple, size: tuple[int, int]) -> None:
+def bare_epoch(
+    model: d2l.Classifier, train: tuple, val: tuple, size: tuple[int, int], dtype: torch.dtype
+) -> None:
     """The least that can be written. `train`, `val`: images, uint8 or float32, and labels."""
     device = train[1].device
     model.to(device).to(memory_format=torch.channels_last).train()
@@ -153,7 +151,7 @@ def bare_epoch(model: d2l.Classifier, train: tuple, val: tuple, size: tuple[int,
     order = torch.randperm(len(train[1])).to(device)
     for index in order.split(BATCH):
         X, y = prepare(train[0][index], size), train[1][index]
-        with torch.autocast(device.type, torch.bfloat16, has_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, dtype == torch.bfloat16):
             y_hat = model(X)
         loss = F.cross_entropy(y_hat.float(), y)
         optim.zero_grad()
@@ -210,7 +208,8 @@ def prepare_way(way: str, case: Case, root: str) -> Callable[[], Callable[[], No
             (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
             for part in (ours.train, ours.val)
         )
-        epoch = partial(bare_epoch, train=train, val=val, size=case.size)
+        dtype = fast_dtype(device, summary(build(case), (1, *case.size)).macs)
+        epoch = partial(bare_epoch, train=train, val=val, size=case.size, dtype=dtype)
     return lambda: partial(epoch, build(case))
 
 
@@ -218,10 +217,8 @@ def measure(case: Case, root: str) -> dict[str, float]:
     """Median seconds of one epoch, by the way of training."""
     with contextlib.ExitStack() as stack:
         ways = {
-            way: stack.enter_context(
-                isolated(prepare_way, way, case, root, environment={"BOOK_MEMORY": memory})
-            )
-            for way, memory in MEMORY.items()
+            way: stack.enter_context(isolated(prepare_way, way, case, root, environment={}))
+            for way in WAYS
         }
         medians = alternate(ways, case.rounds)
     images = f"{case.num_train:,} + {case.num_val:,} images of {case.side}×{case.side}"

@@ -128,8 +128,6 @@ def name_controls(soup: BeautifulSoup) -> None:
     for summary in soup.select(".bd-sidenav summary"):
         chapter = summary.find_parent("li").find("a").get_text(" ", strip=True)
         summary["aria-label"] = f"Sections of {chapter}"
-    for summary in soup.select("article summary[aria-label]"):
-        del summary["aria-label"]
     for icon in soup.select("i[class*=fa-], span[class*=fa-]"):
         icon["aria-hidden"] = "true"
 
@@ -137,6 +135,7 @@ def name_controls(soup: BeautifulSoup) -> None:
 def mark_tables(soup: BeautifulSoup) -> None:
     """Header cells say what they head, empty ones are none, and a wide table scrolls in a box."""
     for table in soup.select("article table"):
+        join_header_rows(table)
         for cell in table.find_all("th"):
             words = cell.get_text(" ", strip=True)
             if not words:
@@ -150,6 +149,17 @@ def mark_tables(soup: BeautifulSoup) -> None:
                     said.string = formula.get_text(" ", strip=True)
                     formula.insert_after(said)
         table.wrap(soup.new_tag("div", attrs={"class": "scrolls"}))
+
+
+def join_header_rows(table: Tag) -> None:
+    """The name of an index goes into the corner; pandas gives it a row that is empty otherwise."""
+    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
+    for above, row in zip([[], *rows], rows, strict=False):
+        if any(cell.get_text(strip=True) for cell in row[1:]):
+            continue
+        if above and not above[0].get_text(strip=True):
+            above[0].extend(list(row[0].contents))
+            row[0].parent.decompose()
 
 
 def mark_citations(soup: BeautifulSoup) -> None:

@@ -1,14 +1,15 @@
-"""Fashion-MNIST as one tensor, on the device if it fits, in the form of d2l's data modules."""
+"""Fashion-MNIST as one tensor of bytes on the device, in the form of d2l's data modules."""
 
 import gzip
+import hashlib
 import os
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
+from urllib.request import urlopen
 
 import numpy as np
 import torch
@@ -16,19 +17,22 @@ from d2l import torch as d2l
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST as Source
-from torchvision.datasets.utils import check_integrity, download_url
 
-from helpers.device import best_device, free_memory
-from helpers.distributed import Team
-from helpers.profile import Profile, current_profile
+from helpers.device import best_device
+from helpers.profile import PROFILES, Profile, current_profile
 
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 DIGIT_CLASSES = tuple("0123456789")
-RESIDENT_SHARE = 0.5  # of a device's free memory that a set may take; a larger one is streamed
 NETWORK_TIMEOUT = 20  # seconds without an answer after which the network counts as absent
+FILES = {  # MD5 sums of what the files hold, unpacked
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
 
 
 @dataclass(frozen=True)
@@ -47,35 +51,22 @@ class ImageSet:
     def to(self, device: torch.device) -> "ImageSet":
         return ImageSet(self.images.to(device), self.labels.to(device))
 
-    def send(self, device: torch.device) -> "ImageSet":
-        """To the device, without waiting for it: a GPU fetches from pinned memory by itself."""
-        if self.labels.device.type == device.type:
-            return self
-        tensors = self.images, self.labels
-        if device.type == "cuda":
-            tensors = (tensor.pin_memory() for tensor in tensors)
-        return ImageSet(*(tensor.to(device, non_blocking=True) for tensor in tensors))
-
 
 class BatchLoader:
-    """Minibatches of an image set, as (X, y), on a device.
+    """Minibatches (X, y) of an image set, on the device where it lies.
 
     X is float32 in [0, 1] of shape (B, 1, height, width), y is int64 of shape (B,). Each pass over
-    a shuffled loader is a new permutation; the sequence of permutations depends on the seed alone,
-    not on the device.
+    a shuffled loader is a new permutation, which depends on the seed alone.
 
     Args:
-        data: The images, on the device, or in the CPU's memory if the device's is too small: then
-            the bytes of each minibatch are sent while the one before is computed.
+        data: The images.
         batch_size: Images in a minibatch, of all processes together.
         size: Height and width of the images in a minibatch, in pixels.
         seed: Seed of the order; None for the order of the set.
-        device: Where the minibatches are wanted. Default: where the images lie.
+        augment: What changes each X.
 
     Attributes:
-        team: The processes that share every minibatch; by default this one has all of it.
-        sizes: Number of images in each minibatch, of all processes together.
-        shares: What this process's mean weighs in the mean over each minibatch.
+        rank, world_size: Number of this process and of all that share every minibatch.
     """
 
     def __init__(
@@ -84,34 +75,40 @@ class BatchLoader:
         batch_size: int,
         size: tuple[int, int],
         seed: int | None = None,
-        device: torch.device | None = None,
+        augment: Callable[[Tensor], Tensor] | None = None,
     ):
-        self.data, self.batch_size, self.size = data, batch_size, size
+        self.data, self.batch_size, self.size, self.augment = data, batch_size, size, augment
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self.device = data.labels.device if device is None else device
-        self.team = Team()
+        self.rank, self.world_size = 0, 1
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
 
     @property
     def sizes(self) -> list[int]:
+        """Number of images in each minibatch, of all processes together."""
         starts = range(0, len(self.data), self.batch_size)
         return [min(self.batch_size, len(self.data) - start) for start in starts]
 
     @property
     def shares(self) -> list[float]:
-        return [self.team.share(size) for size in self.sizes]
+        """What this process's mean weighs in the mean over each minibatch."""
+        counts = [len(self.part(torch.arange(size))) / size for size in self.sizes]
+        return [1 / self.world_size if count == 1 else count for count in counts]
+
+    def part(self, index: Tensor) -> Tensor:
+        """This process's part of a minibatch; all of it where that would be a single image."""
+        parts = index.tensor_split(self.world_size)
+        return parts[self.rank] if len(parts[-1]) > 1 else index  # to normalise, it takes two
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        count, home = len(self.data), self.data.labels.device
-        if self.generator is None:
-            order = torch.arange(count)
-        else:
-            order = torch.randperm(count, generator=self.generator)
-        for index in order.to(home).split(self.batch_size):
-            batch = self.data[self.team.part_of_batch(index)].send(self.device)
-            yield to_float(batch.images, self.size), batch.labels
+        order = torch.arange(len(self.data))
+        if self.generator is not None:
+            order = torch.randperm(len(self.data), generator=self.generator)
+        for index in order.to(self.data.labels.device).split(self.batch_size):
+            batch = self.data[self.part(index)]
+            X = to_float(batch.images, self.size)
+            yield X if self.augment is None else self.augment(X), batch.labels
 
 
 def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -122,23 +119,18 @@ def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
     return X
 
 
-def place(data: ImageSet, device: torch.device) -> ImageSet:
-    """Move a set to the device, unless it would fill too much of the memory that is free there."""
-    fits = data.images.nbytes + data.labels.nbytes <= RESIDENT_SHARE * free_memory(device)
-    return data.to(device) if fits else data
-
-
 class FashionMNIST(d2l.DataModule):
     """Fashion-MNIST, or the part or substitute of it that the profile allows.
 
+    A subclass may define `augment(X)`, which changes the training minibatches.
+
     Args:
         batch_size: Images in a minibatch.
-        resize: Height and width of the images that a batch holds, in pixels.
+        resize: Height and width of the images in a batch, in pixels.
+        num_train: Budget of a study: so many training images, taken evenly from all classes, in
+            `quick` as in `full`; the other arguments hold there, too. None for all.
         validation: "test" validates on the test images, as the syllabus does; "train" holds a
             sixth of the training images back for it, so that nothing is chosen on test images.
-        root: Folder that holds `FashionMNIST/raw`. Default: BOOK_DATA, else a cache folder.
-        device: Where the batches lie, and the images if its memory holds them. Default: the best
-            device.
         seed: Seed of the order of the batches.
 
     Attributes:
@@ -153,18 +145,20 @@ class FashionMNIST(d2l.DataModule):
     Source: Xiao, Rasul and Vollgraf (2017); the digits: Alpaydin and Kaynak (1998).
     """
 
+    augment: Callable[[Tensor], Tensor] | None = None
+
     def __init__(
         self,
         batch_size: int = 128,
         resize: tuple[int, int] = (28, 28),
         *,
+        num_train: int | None = None,
         validation: Literal["test", "train"] = "test",
-        root: str | Path | None = None,
-        device: torch.device | None = None,
         seed: int = 0,
     ):
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size} is below 1.")
+        for name, value in (("batch_size", batch_size), ("num_train", num_train)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} is below 1.")
         if not (isinstance(resize, tuple) and len(resize) == 2 and min(resize) >= 1):
             raise ValueError(
                 f"resize={resize!r} is no image size: give (height, width) in pixels, "
@@ -172,18 +166,20 @@ class FashionMNIST(d2l.DataModule):
             )
         if validation not in ("test", "train"):
             raise ValueError(f"validation={validation!r} is unknown: it is 'test' or 'train'.")
+        super().__init__(root=str(data_root()), num_workers=0)
         profile = current_profile()
-        root = data_root() if root is None else Path(root)
-        super().__init__(root=str(root), num_workers=0)
+        if num_train is not None and profile.data != "digits":
+            profile = PROFILES["full"]
         self.size = profile.size(resize)
         self.batch_size = profile.batch(batch_size, self.size)
         self.resize, self.validation, self.seed, self.profile = resize, validation, seed, profile
-        train, test, self.source, self.class_names = load(profile, root)
+        self.asked = {"batch_size": batch_size, "num_train": num_train}  # besides what stands above
+        train, test, self.source, self.class_names = load(profile, data_root())
         if validation == "train":
             test, train = split(train, len(train) // 6)
-        self.device = best_device() if device is None else device
-        self.train = place(part(train, profile.images(self.size)), self.device)
-        self.val = place(part(test, profile.num_val), self.device)
+        allowed = part(train, profile.images(self.size))
+        self.train = part(allowed, num_train).to(best_device())
+        self.val = part(test, profile.num_val).to(best_device())
 
     @property
     def num_classes(self) -> int:
@@ -191,9 +187,9 @@ class FashionMNIST(d2l.DataModule):
 
     def get_dataloader(self, train: bool) -> BatchLoader:
         """Batches of the training images, shuffled, or of the validation images, in order."""
-        data = self.train if train else self.val
-        seed = self.seed if train else None
-        return BatchLoader(data, self.batch_size, self.size, seed, self.device)
+        if not train:
+            return BatchLoader(self.val, self.batch_size, self.size)
+        return BatchLoader(self.train, self.batch_size, self.size, self.seed, self.augment)
 
     def text_labels(self, indices: Tensor | list[int]) -> list[str]:
         """Class names of labels.
@@ -210,34 +206,22 @@ class FashionMNIST(d2l.DataModule):
                 )
         return [self.class_names[label] for label in labels]
 
-    def visualize(
-        self,
-        batch: tuple[Tensor, Tensor],
-        nrows: int = 1,
-        ncols: int = 8,
-        labels: list[str] | None = None,
-    ) -> None:
-        """Draw the first `nrows * ncols` images of a batch with their class names."""
-        from helpers.plotting import show_images
-
-        X, y = batch
-        count = min(nrows * ncols, len(X))
-        titles = labels if labels else self.text_labels(y[:count])
-        show_images(X[:count, 0], titles[:count], columns=ncols)
-
     def describe(self) -> str:
         """One line: data set, numbers of images, size in pixels."""
         height, width = self.size
         return f"{self.source}, {len(self.train):,} + {len(self.val):,} images of {height}×{width}"
 
 
-def data_root() -> Path:
-    """Folder of the data: BOOK_DATA, else one in the user's cache."""
-    named = os.environ.get("BOOK_DATA", "").strip()
-    if named:
-        return Path(named).expanduser()
+def cache_folder() -> Path:
+    """Folder of what the book downloads and trains, in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
     return Path(cache).expanduser() / "convolutional-networks-executed"
+
+
+def data_root() -> Path:
+    """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
+    named = os.environ.get("BOOK_DATA", "").strip()
+    return Path(named).expanduser() if named else cache_folder()
 
 
 def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[str, ...]]:
@@ -247,8 +231,9 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
     """
     if profile.data == "digits":
         return *read_digits(), "handwritten digits", DIGIT_CLASSES
+    raw = root / "FashionMNIST" / "raw"
     try:
-        fetch(root)
+        download(raw)
     except OSError as error:
         print(
             f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
@@ -256,64 +241,60 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
             "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
         )
         return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    return *read_fashion_mnist(root), "Fashion-MNIST", FASHION_CLASSES
-
-
-def fetch(root: Path) -> None:
-    """Download those of the four files that are missing, whole or not at all.
-
-    Raises:
-        OSError: the network or the folder is out of reach.
-    """
-    raw = root / "FashionMNIST" / "raw"
-    for name, md5 in Source.resources:
-        if (raw / name).exists():
-            continue
-        raw.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=raw) as folder, network_timeout(NETWORK_TIMEOUT):
-            try:
-                download_url(Source.mirrors[0] + name, folder, filename=name, md5=md5)
-            except RuntimeError as error:  # what arrived fails its check
-                raise OSError(str(error)) from error
-            os.replace(Path(folder) / name, raw / name)
-
-
-@contextmanager
-def network_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def read_fashion_mnist(root: Path) -> tuple[ImageSet, ImageSet]:
-    """Training and test set from the four files below `root`; nothing is unpacked on disk.
-
-    Raises:
-        ValueError: a file's MD5 sum is not the published one.
-    """
-    raw = root / "FashionMNIST" / "raw"
-    arrays = []
-    for name, md5 in Source.resources:
-        if not check_integrity(raw / name, md5):
-            raise ValueError(
-                f"{raw / name} is damaged or incomplete ({(raw / name).stat().st_size:,} bytes, "
-                f"MD5 is not {md5}). Delete it; the next run downloads it again."
-            )
-        arrays.append(read_idx(raw / name))
-    train_images, train_labels, test_images, test_labels = arrays
+    images, labels, test_images, test_labels = (read_idx(raw / name, FILES[name]) for name in FILES)
+    train = ImageSet(images[:, None], labels.long())
     return (
-        ImageSet(train_images[:, None], train_labels.long()),
+        train,
         ImageSet(test_images[:, None], test_labels.long()),
+        "Fashion-MNIST",
+        FASHION_CLASSES,
     )
 
 
-def read_idx(path: Path) -> Tensor:
-    """Read a gzipped IDX file of bytes: two zeros, a type, the number of axes, sizes, data."""
-    with gzip.open(path) as file:
-        content = file.read()
+def download(raw: Path) -> None:
+    """Fetch those of the four files that are there neither packed nor unpacked, each as a whole.
+
+    Raises:
+        OSError: the network or the folder is out of reach, or what has arrived is damaged.
+    """
+    for name, md5 in Source.resources:
+        path = raw / name
+        if path.exists() or path.with_suffix("").exists():
+            continue
+        raw.mkdir(parents=True, exist_ok=True)
+        try:
+            with urlopen(Source.mirrors[0] + name, timeout=NETWORK_TIMEOUT) as answer:
+                content = answer.read()
+        except HTTPException as error:
+            raise OSError(f"{name} did not arrive as a whole") from error
+        if sum_of(content) != md5:
+            raise OSError(f"{name} has arrived damaged")
+        part = path.with_suffix(".part")
+        part.write_bytes(content)
+        os.replace(part, path)
+
+
+def sum_of(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def read_idx(path: Path, md5: str) -> Tensor:
+    """Read an IDX file of bytes, or the gzipped one: two zeros, a type, the number of axes, data.
+
+    Raises:
+        ValueError: what it holds has another MD5 sum.
+    """
+    path = path if path.exists() else path.with_name(path.name + ".gz")
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        content = b""
+    if sum_of(content) != md5:
+        raise ValueError(
+            f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes). "
+            "Delete it; the next run downloads it again."
+        )
     axes = content[3]
     shape = np.frombuffer(content, dtype=">i4", count=axes, offset=4)
     data = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)

@@ -1,28 +1,28 @@
-"""Where the computation runs, and the seeds that it starts from."""
+"""What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
 import os
-import random
+import warnings
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+LARGE_NETWORK = 10_000_000  # multiply-adds an image above which a CPU gains from bfloat16
 
 
 def best_device() -> torch.device:
-    """The device that BOOK_DEVICE names, else an accelerator (CUDA, MPS, XPU), else the CPU.
+    """The device that BOOK_DEVICE names, else an accelerator (CUDA or MPS), else the CPU.
 
-    Of several GPUs, a process that `torchrun` has started takes the one with its own number.
+    Each of several processes that `torchrun` has started takes the GPU with its own number.
 
     Raises:
-        ValueError: BOOK_DEVICE names a device that PyTorch does not know or does not find here, or
-            there are fewer GPUs than processes.
+        ValueError: BOOK_DEVICE names a device that PyTorch does not know or does not find here.
     """
-    wanted = os.environ.get("BOOK_DEVICE", "").strip()
     found = torch.accelerator.current_accelerator(check_available=True)
-    if found and wanted in ("", found.type) and "LOCAL_RANK" in os.environ:
-        return own_device(found.type, int(os.environ["LOCAL_RANK"]))
-    if not wanted:
-        return found or torch.device("cpu")
-    here = sorted({"cpu", *([found.type] if found else [])})
+    here = ["cpu", *([found.type] if found and found.type in ("cuda", "mps") else [])]
+    wanted = os.environ.get("BOOK_DEVICE", "").strip() or here[-1]
     try:
         device = torch.device(wanted)
     except RuntimeError:
@@ -32,33 +32,40 @@ def best_device() -> torch.device:
             f"BOOK_DEVICE={wanted!r} is not a device of this machine; it has {', '.join(here)}. "
             "Unset BOOK_DEVICE to take the best one."
         )
+    if device == torch.device("cuda") and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
 
 
-def own_device(kind: str, number: int) -> torch.device:
-    """The accelerator for process `number` of this machine, made the current one.
+def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
+    """The precision in which a network of `macs` multiply-adds an image trains fastest.
 
-    Raises:
-        ValueError: there is none for it.
+    bfloat16 on GPUs since Ampere, and for large networks on CPUs that have instructions for it
+    (AMX, AVX-512 BF16); else float32.
     """
-    count = torch.accelerator.device_count()
-    if number >= count:
-        raise ValueError(
-            f"process {number} of this machine finds no device of its own: there are {count}. "
-            "Start as many processes as there are devices, or set BOOK_DEVICE=cpu."
-        )
-    torch.accelerator.set_device_index(number)
-    return torch.device(kind, number)
+    fast = False
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu" and macs > LARGE_NETWORK:
+        has = torch.cpu.get_capabilities()
+        fast = bool(has.get("amx_bf16") or has.get("avx512_bf16"))
+    return torch.bfloat16 if fast else torch.float32
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 faster than in float32: GPUs since Ampere."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-
-
-def free_memory(device: torch.device) -> float:
-    """Bytes that are free on the device; infinite where it shares, or is, the CPU's memory."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
+def launch(device: torch.device, dtype: torch.dtype) -> Fabric:
+    """Lightning's Fabric for this process, joined to the others that `torchrun` has started."""
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    index = [device.index] if device.index is not None else 1
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=index if world_size == 1 else local_size,
+        num_nodes=world_size // local_size,
+        strategy="auto" if world_size == 1 else DDPStrategy(broadcast_buffers=False),
+        precision="bf16-mixed" if dtype == torch.bfloat16 else "32-true",
+    )
+    fabric.launch()
+    return fabric
 
 
 def describe_device(device: torch.device) -> str:
@@ -71,8 +78,37 @@ def describe_device(device: torch.device) -> str:
     return device.type.upper()
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and PyTorch (all devices) with one number."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+def save(path: Path, state: dict[str, Any]) -> bool:
+    """Replace the file as a whole by one that holds `state`; whether that succeeded.
+
+    If the disk is full, or the folder has gone, a warning says so and the old file stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:  # PyTorch reports a full disk as a RuntimeError
+        part.unlink(missing_ok=True)
+        text = f"{str(path)!r} could not be saved: {error}. What was saved before is still there."
+        warnings.warn(text, stacklevel=2)
+        return False
+    return True
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """What `save` has saved, on the CPU; None if there is no such file. It cannot run code.
+
+    Raises:
+        ValueError: the file is damaged, or its folder is missing or cannot be written to.
+    """
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{str(path)!r} cannot be written: name a folder that you may write to.")
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # pickle, zip and PyTorch each have errors of their own
+        raise ValueError(
+            f"checkpoint {str(path)!r} is damaged ({type(error).__name__}). "
+            "Delete it, or name another file, to start again."
+        ) from error

@@ -1,8 +1,13 @@
 """What a training run has measured, as text for people and as data for recordings."""
 
+import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 HISTORY_TYPE = "application/vnd.convnets.history+json"  # of a history among a cell's outputs
+CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
+RESULTS = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds")
 
 
 @dataclass
@@ -11,7 +16,7 @@ class History:
 
     Attributes:
         model: Class name of the model.
-        setting: Data, batch size and device, in words.
+        setting: Data, image size, batch size, device and precision, in words.
         data: Name of the data set.
         device: Name of the device.
         num_train: Number of training images in an epoch.
@@ -24,6 +29,9 @@ class History:
             taken while the weights change; the validation figures after the epoch.
         seconds: Time of the epoch's training part.
         interrupted: Whether the run was stopped by hand.
+        max_epochs: Number of epochs that the run was to have; 0 where that was not noted.
+        dtype: Precision of convolutions and matrix products in training.
+        key: What `helpers.runs` calls the run, made of all that determines its numbers.
     """
 
     model: str
@@ -41,6 +49,14 @@ class History:
     val_acc: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False
+    max_epochs: int = 0
+    dtype: str = "float32"
+    key: str = ""
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "History":
+        """The history of which `data` is the data output."""
+        return cls(**{**data, "size": tuple(data["size"])})
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -54,15 +70,31 @@ class History:
         title = f"{self.model}, {self.params:,} parameters: {self.setting}"
         if not len(self):
             return f"{title}; stopped before the end of the first epoch"
+        wanted = f" of {self.max_epochs}" if len(self) < self.max_epochs else ""
         stopped = " (interrupted)" if self.interrupted else ""
         return (
             f"{title}\n"
-            f"{len(self)} epochs{stopped} in {sum(self.seconds):.1f} s, "
+            f"{len(self)}{wanted} epochs{stopped} in {sum(self.seconds):.1f} s, "
             f"{self.images_per_second:,.0f} images/s\n"
             f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         """As text, and as data, so that a recording keeps all that was measured."""
         return {"text/plain": str(self), HISTORY_TYPE: asdict(self)}
+
+
+def recorded_histories(stem: str, chapters: Path = CHAPTERS) -> list[History]:
+    """The histories of all runs that the recording of a page, "7-6-lenet" say, shows, in order.
+
+    Raises:
+        FileNotFoundError: there is no recording of that name.
+    """
+    found = sorted(chapters.rglob(f"{stem}.ipynb"))
+    if not found:
+        raise FileNotFoundError(f"no recording {stem}.ipynb below {chapters.name}/")
+    cells = json.loads(found[0].read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    kept = [o["data"][HISTORY_TYPE] for o in outputs if HISTORY_TYPE in o.get("data", {})]
+    return [History.from_data(entry) for entry in kept]

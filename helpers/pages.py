@@ -1,15 +1,17 @@
-"""Read the book's own pages: their definitions, and the histories that their recordings keep."""
+"""Read the definitions of the book's own pages."""
 
 import ast
+import re
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 
-from helpers.history import HISTORY_TYPE, History
-
 ROOT = Path(__file__).resolve().parent.parent
+EXERCISE = {"starter", "check", "solution"}  # tags of cells that define a name anew, on purpose
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
@@ -27,14 +29,15 @@ def find_page(stem: str) -> Path:
 
 
 def code_cells(page: Path) -> list[str]:
-    """Sources of the code cells of a page's source or recording."""
+    """Sources of the code cells of a page's lesson, in its source or recording."""
     if page.suffix == ".ipynb":
         notebook = nbformat.read(page, as_version=4)
     else:
         import jupytext  # not needed, and often not there, where a notebook runs by itself
 
         notebook = jupytext.read(page)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    return [cell.source for cell in code if not EXERCISE & set(cell.metadata.get("tags", []))]
 
 
 def definitions(page: Path) -> list[ast.stmt]:
@@ -59,20 +62,9 @@ def lift(stem: str) -> SimpleNamespace:
     twice = sorted({name for name in names if names.count(name) > 1 and name != "_"})
     if twice:
         raise ValueError(f"{page.name} defines more than once: {', '.join(twice)}")
-    namespace: dict[str, object] = {"__name__": f"lifted_{stem.replace('-', '_')}"}
+    exported = f"helpers.sections.{re.sub(r'^[0-9]+-[0-9]+-', '', stem).replace('-', '_')}"
+    namespace = dict(vars(import_module(exported))) if find_spec(exported) else {}
+    namespace["__name__"] = f"lifted_{stem.replace('-', '_')}"
     module = ast.Module(body=list(nodes), type_ignores=[])
     exec(compile(module, str(page), "exec"), namespace)
     return SimpleNamespace(**{k: v for k, v in namespace.items() if not k.startswith("__")})
-
-
-def recorded_histories(stem: str) -> list[History]:
-    """The histories of all training runs that the recording of a page shows, in their order.
-
-    Raises:
-        FileNotFoundError: no page has that name, or it has no recording.
-    """
-    recording = find_page(stem).with_suffix(".ipynb")
-    cells = nbformat.read(recording, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    kept = [o["data"][HISTORY_TYPE] for o in outputs if HISTORY_TYPE in o.get("data", {})]
-    return [History(**{**entry, "size": tuple(entry["size"])}) for entry in kept]

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from d2l import torch as d2l
@@ -11,11 +12,10 @@ from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers.checkpoint import resume, save_checkpoint
 from helpers.data import FashionMNIST, to_float
-from helpers.device import best_device, describe_device, has_bfloat16
-from helpers.distributed import current_team, join, lost_another
-from helpers.history import History
+from helpers.device import best_device, describe_device, fast_dtype, launch, load, save
+from helpers.fitting import check_last_batch, materialise
+from helpers.history import RESULTS, History
 from helpers.profile import current_profile
 from helpers.summary import summary
 
@@ -26,20 +26,22 @@ EVALUATION_IMAGES = 32  # at least, however large
 class Trainer(d2l.Trainer):
     """Train a `d2l.Classifier` on a data module; `fit` returns the history.
 
+    Several processes that `torchrun` has started share every minibatch: their losses are those of
+    one process. Batch normalisation takes its statistics from a process's own part; its running
+    statistics are averaged at the end of an epoch.
+
     Args:
         max_epochs: Passes over the training images; the profile may lower it.
         gradient_clip_val: Largest norm of the gradient, 0 for no limit.
-        device: Where to train. Default: the best device.
         plot: Draw the curves when training has ended.
         checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
             on where it ends, bit for bit on the CPU.
         dtype: Of convolutions and matrix products in training: float32, or bfloat16 by autocast,
-            the default on a GPU that has it. Weights, the loss, the statistics of nn.BatchNorm2d
-            and all of validation stay in float32.
+            the default where it is faster. Weights, the loss and validation stay in float32.
 
     Attributes:
         history: `History` of the last run, also after an interrupt or an error.
-        team: The processes that share the run; `torchrun` starts several.
+        key: What the history shall be known by.
 
     Raises:
         ValueError: an argument is out of range.
@@ -50,7 +52,6 @@ class Trainer(d2l.Trainer):
         max_epochs: int = 10,
         gradient_clip_val: float = 0,
         *,
-        device: torch.device | None = None,
         plot: bool = True,
         checkpoint: str | Path | None = None,
         dtype: torch.dtype | None = None,
@@ -60,48 +61,40 @@ class Trainer(d2l.Trainer):
         if dtype not in (None, torch.float32, torch.bfloat16):
             raise ValueError(f"dtype={dtype} is unknown: it is torch.float32 or torch.bfloat16.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
-        self.device = best_device() if device is None else device
-        self.team = join(self.device)
-        fast = torch.bfloat16 if has_bfloat16(self.device) else torch.float32
-        self.dtype = fast if dtype is None else dtype
+        self.device = best_device()
+        self.dtype = dtype
         self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self.history: History | None = None
-
-    def prepare_data(self, data: FashionMNIST) -> None:
-        """Take the batches of `data`; each process of a team gets its part of every batch."""
-        super().prepare_data(data)
-        self.data = data
-        self.train_dataloader.team = self.team
+        self.history: History
+        self.key = ""
 
     def prepare_model(self, model: d2l.Classifier) -> None:
-        """Move the model to the device, give lazy layers their shapes, check what it puts out.
-
-        Raises:
-            ValueError: the model cannot take the images, or has too few outputs for the labels.
-        """
-        model.trainer = self
-        self.model = model.to(self.device)
-        X, _ = next(iter(self.val_dataloader))
-        name = type(model).__name__
-        try:
-            with torch.no_grad():
-                y_hat = model.eval()(X[:2].to(self.device))
-        except RuntimeError as error:
-            raise ValueError(
-                f"{name} cannot take images of shape {tuple(X.shape[1:])}: {error}. "
-                "Give the data module the `resize` that the model is made for."
-            ) from error
-        largest = max(int(data.labels.max()) for data in (self.data.train, self.data.val))
-        smallest = min(int(data.labels.min()) for data in (self.data.train, self.data.val))
-        if not 0 <= smallest <= largest < y_hat.shape[1]:
-            raise ValueError(
-                f"labels run from {smallest} to {largest}, but {name} has {y_hat.shape[1]} "
-                f"outputs, for labels 0 to {y_hat.shape[1] - 1}. Give the model as many outputs "
-                "as there are classes, and labels that count from 0."
-            )
+        """Check that model and data fit, move the model, and say what is going to be trained."""
+        materialise(model.to(self.device), self.data)
+        check_last_batch(model, self.data)
         # Convolutions are faster with the channels last in memory, on CPUs and GPUs alike.
-        model.to(memory_format=torch.channels_last)
+        self.model = model.to(memory_format=torch.channels_last)
+        model.trainer = self
+        found = model.configure_optimizers()  # an optimiser, or it and a schedule of its batches
+        self.optim, self.schedule = found if isinstance(found, tuple) else (found, None)
+        for group in self.optim.param_groups:
+            if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
+                group["fused"] = True
+        cost = summary(model, next(iter(self.val_dataloader))[0].shape[1:])
+        dtype = self.dtype or fast_dtype(self.device, cost.macs)
+        self.fabric = launch(self.device, dtype)
+        where, world_size = describe_device(self.device), self.fabric.world_size
+        if world_size > 1:
+            where += f", {world_size} processes"
+        precision = str(dtype).removeprefix("torch.")
+        data = self.data
+        self.history = History(
+            model=type(model).__name__,
+            setting=f"{data.describe()}, batches of {data.batch_size}, {where}, {precision}",
+            data=data.source, device=describe_device(self.device), num_train=len(data.train),
+            size=data.size, params=cost.params, macs=cost.macs, memory=cost.memory,
+            max_epochs=self.max_epochs, dtype=precision, key=self.key,
+        )  # fmt: skip
 
     def fit(self, model: d2l.Classifier, data: FashionMNIST) -> History:
         """Train `model` on `data` and validate it after every epoch.
@@ -113,152 +106,154 @@ class Trainer(d2l.Trainer):
             ValueError: model and data do not fit together, or the checkpoint cannot be used.
             FloatingPointError: a loss is not a finite number; the text says where.
             MemoryError: the device's memory is too small; the text says what to try.
-            ConnectionError: another process of the team has ended.
         """
+        self.data = data
         self.prepare_data(data)
         self.prepare_model(model)
-        self.optim = model.configure_optimizers()
-        for group in self.optim.param_groups:
-            if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
-                group["fused"] = True
-        self.history = history = self.new_history()
-        done = resume(self.checkpoint, self) if self.checkpoint is not None else 0
-        self.parallel = self.team.wrap(model)
-        self.team.draw_apart()
-        batches = self.num_train_batches
-        progress = {"initial": done * batches, "total": self.max_epochs * batches}
-        quiet = None if self.team.leads else True
-        with tqdm(**progress, unit="batch", leave=False, mininterval=0.5, disable=quiet) as bar:
-            self.bar = bar
+        fabric, history, loader = self.fabric, self.history, self.train_dataloader
+        loader.rank, loader.world_size = fabric.global_rank, fabric.world_size
+        self.resume()
+        self.net, self.stepper = fabric.setup(model, self.optim)
+        if fabric.global_rank > 0:  # dropout differs from process to process
+            torch.manual_seed(torch.initial_seed() + fabric.global_rank)
+        steps = {"initial": len(history) * len(loader), "total": self.max_epochs * len(loader)}
+        quiet = None if fabric.is_global_zero else True
+        with tqdm(**steps, unit="batch", leave=False, mininterval=0.5, disable=quiet) as self.bar:
             try:
-                for epoch in range(done, self.max_epochs):
-                    self.epoch = epoch
+                while len(history) < self.max_epochs:
                     self.fit_epoch()
-                    bar.set_postfix(accuracy=f"{history.val_acc[-1]:.3f}")
-                    if self.checkpoint is not None and self.team.leads:
-                        save_checkpoint(self.checkpoint, self)
+                    self.end_epoch()
             except KeyboardInterrupt:
                 history.interrupted = True
-                if self.team.size > 1:  # the others wait for this process in vain
+                if fabric.world_size > 1:  # the others would wait for this process
                     raise
             except RuntimeError as error:
                 self.explain(error)
                 raise
             finally:
-                del self.parallel
-        self.team.draw_together(self.device)
+                del self.net, self.stepper
+        if fabric.world_size > 1:  # the processes draw the same random numbers again
+            torch.set_rng_state(fabric.broadcast(torch.get_rng_state()))
         model.eval()
-        if self.team.leads:
-            self.show(history)
-        return history
-
-    def new_history(self) -> History:
-        """An empty history that says what is going to be trained, on what, and where."""
-        data, device = self.data, describe_device(self.device)
-        cost = summary(self.model, next(iter(self.val_dataloader))[0].shape[1:])
-        where = device if self.team.size == 1 else f"{device}, {self.team.size} processes"
-        how = ", bfloat16" if self.dtype == torch.bfloat16 else ""
-        return History(
-            model=type(self.model).__name__,
-            setting=f"{data.describe()}, batches of {data.batch_size}, {where}{how}",
-            data=data.source, device=device, num_train=len(data.train), size=data.size,
-            params=cost.params, macs=cost.macs, memory=cost.memory,
-        )  # fmt: skip
-
-    def show(self, history: History) -> None:
-        """The history as text and, if it is wanted and there is one, as curves."""
-        display(history)
-        if self.draw_curves and len(history):
+        if fabric.is_global_zero:
+            display(history)
+        if fabric.is_global_zero and self.draw_curves and len(history):
             from helpers.plotting import plot_history
 
             plot_history(history)
+        return history
 
     def fit_epoch(self) -> None:
         """One pass over the training images, then one over the validation images."""
         start = time.perf_counter()
         self.model.train()
-        shares = torch.tensor(self.train_dataloader.shares, device=self.device)
-        scales = shares * self.team.size  # the team takes the mean of its gradients
-        measured = torch.zeros(2, len(shares), device=self.device)  # loss, accuracy of each batch
-        for i, (X, y) in enumerate(self.train_dataloader):
+        fabric, loader = self.fabric, self.train_dataloader
+        shares = loader.shares  # of this process in each batch: 1 where it is alone
+        measured = torch.zeros(2, len(loader), device=self.device)  # loss, accuracy of each batch
+        for i, (X, y) in enumerate(loader):
             X, y = X.to(self.device), y.to(self.device)
-            with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-                y_hat = self.parallel(X)
-            y_hat = y_hat.float()
+            y_hat = self.net(X)
             loss = self.model.loss(y_hat, y)
-            self.optim.zero_grad()
-            loss.backward(scales[i])  # 1 where the process is alone
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.optim.step()
+            self.stepper.zero_grad()
+            fabric.backward(loss * (shares[i] * fabric.world_size))
+            if self.gradient_clip_val > 0:  # d2l's clip_gradients waits for the device
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip_val)
+            self.stepper.step()
+            if self.schedule is not None:
+                self.schedule.step()
             measured[0, i] = loss.detach()
             measured[1, i] = (y_hat.detach().argmax(1) == y).float().mean()
             self.bar.update()
-        losses, accuracies = self.team.add(measured * shares).double()
+        measured *= torch.tensor(shares, device=self.device)
+        measured = torch.as_tensor(fabric.all_reduce(measured, reduce_op="sum"))
+        losses, accuracies = measured.double().cpu()
         self.check_finite(losses)
         seconds = time.perf_counter() - start
-        self.team.average_statistics(self.model)
-        val_loss, val_acc = evaluate(self.model, self.data)
-        weights = torch.tensor(self.train_dataloader.sizes).double() / len(self.data.train)
-        self.history.train_loss.append(float(losses @ weights))
-        self.history.train_acc.append(float(accuracies @ weights))
-        self.history.val_loss.append(val_loss)
-        self.history.val_acc.append(val_acc)
-        self.history.seconds.append(seconds)
+        for buffer in self.model.buffers():
+            if buffer.is_floating_point():  # running statistics
+                buffer.copy_(fabric.all_reduce(buffer.clone(), reduce_op="mean"))
+        weights = torch.tensor(loader.sizes).double() / len(self.data.train)
+        training = float(losses @ weights), float(accuracies @ weights)
+        results = *training, *evaluate(self.model, self.data), seconds
+        for name, value in zip(RESULTS, results, strict=True):
+            getattr(self.history, name).append(value)
 
-    def clip_gradients(self, grad_clip_val: float, model: nn.Module) -> None:
-        """Scale the gradient down to the norm `grad_clip_val`; d2l's waits for the device."""
-        nn.utils.clip_grad_norm_(model.parameters(), grad_clip_val)
+    def end_epoch(self) -> None:
+        """Show how far the run is, and save it if it is to be saved."""
+        self.bar.set_postfix(accuracy=f"{self.history.val_acc[-1]:.3f}")
+        if self.checkpoint is not None and self.fabric.is_global_zero:
+            save(self.checkpoint, self.state_dict())
 
-    def check_finite(self, losses: Tensor) -> None:
-        """Stop a run that has diverged.
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the run depends on, after a whole epoch."""
+        own = self.device.type != "cpu"
+        return {
+            "run": self.identity(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optim.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "history": {name: list(getattr(self.history, name)) for name in RESULTS},
+            "order": self.train_dataloader.generator.get_state(),
+            "random": torch.get_rng_state(),
+            "device": torch.get_device_module(self.device).get_rng_state() if own else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put a prepared run into the state that was saved.
 
         Raises:
-            FloatingPointError: with the epoch and the batch of the first loss that is not finite.
+            ValueError: it is the state of another run.
         """
-        bad = (~losses.isfinite()).nonzero()
-        if len(bad):
-            batch = int(bad[0])
+        for (name, was), is_now in zip(state["run"].items(), self.identity().values(), strict=True):
+            if was != is_now:
+                raise ValueError(
+                    f"checkpoint {str(self.checkpoint)!r} belongs to another run: its {name} is "
+                    f"{was!r}, here it is {is_now!r}. Delete it, or name another, to start again."
+                )
+        self.model.load_state_dict(state["model"])
+        self.optim.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        for name in RESULTS:
+            setattr(self.history, name, list(state["history"][name]))
+        self.train_dataloader.generator.set_state(state["order"])
+        torch.set_rng_state(state["random"])
+        if self.device.type != "cpu" and state["device"] is not None:
+            torch.get_device_module(self.device).set_rng_state(state["device"])
+
+    def identity(self) -> dict[str, Any]:
+        """What two runs must share for one to continue the other; the device may differ."""
+        names = ("model", "data", "num_train", "params", "dtype")
+        run = {name: getattr(self.history, name) for name in names}
+        return run | {"size": list(self.data.size), "batch size": self.data.batch_size}
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one; process 0 reads it for all."""
+        path = self.checkpoint if self.fabric.is_global_zero else None
+        state = self.fabric.broadcast(None if path is None else load(path))
+        if state is not None:
+            self.load_state_dict(state)
+
+    def check_finite(self, losses: Tensor) -> None:
+        """Stop a run that has diverged: FloatingPointError."""
+        for batch in (~losses.isfinite()).nonzero().flatten().tolist():
             raise FloatingPointError(
-                f"loss is {float(losses[batch])} in epoch {self.epoch + 1}, batch {batch + 1} of "
-                f"{len(losses)}: training stops. Try a learning rate below "
+                f"loss is {float(losses[batch])} in epoch {len(self.history) + 1}, batch "
+                f"{batch + 1} of {len(losses)}: training stops. Try a learning rate below "
                 f"{self.optim.param_groups[0]['lr']}, or check the inputs for NaN."
             )
 
     def explain(self, error: RuntimeError) -> None:
-        """Raise a clearer error for one that the machine, not the program, has caused.
-
-        Raises:
-            MemoryError: the memory is exhausted.
-            ConnectionError: another process of the team has ended.
-        """
+        """Raise a clearer error, MemoryError, if the memory was exhausted."""
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             count, (height, width) = self.data.batch_size, self.data.size
             raise MemoryError(
                 f"no memory is left for batches of {count} images of {height}×{width}: try "
                 f"batch_size={max(1, count // 2)}, or resize=({height // 2}, {width // 2})."
             ) from error
-        if self.team.size > 1 and lost_another(error):
-            raise ConnectionError(
-                f"process {self.team.rank} of {self.team.size} has lost another one, which has "
-                "ended or no longer answers: training stops. Look for the other's error; a run "
-                "with a `checkpoint` goes on from its last whole epoch when it is started again."
-            ) from error
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Outputs of the model in evaluation mode, of shape (N, classes), for uint8 images."""
-    device = next(model.parameters()).device
-    mode = model.training
-    model.eval()
-    try:
-        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(size)))
-        return torch.cat([model(to_float(batch.to(device), size)) for batch in batches])
-    finally:
-        model.train(mode)
-
-
 def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor:
     """Outputs of the model, in evaluation mode, for every image of a set, in the set's order.
 
@@ -270,7 +265,14 @@ def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor
     Returns:
         Shape (N, classes).
     """
-    return outputs(model, (data.train if train else data.val).images, data.size)
+    images, mode = (data.train if train else data.val).images, model.training
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(data.size)))
+        return torch.cat([model(to_float(batch.to(device), data.size)) for batch in batches])
+    finally:
+        model.train(mode)
 
 
 def evaluate(
@@ -279,14 +281,7 @@ def evaluate(
     train: bool = False,
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
 ) -> tuple[float, float]:
-    """Mean loss in nats and fraction of images classified correctly, every image weighted alike.
-
-    The processes of a team share the images; all of them must call it.
-    """
-    team, images = current_team(), data.train if train else data.val
-    y = team.part(images.labels)
-    y_hat = outputs(model, team.part(images.images), data.size)
-    y = y.to(y_hat.device)
-    sums = float(loss(y_hat, y)) * len(y), float((y_hat.argmax(1) == y).sum())
-    mean_loss, accuracy = team.add(torch.tensor(sums, dtype=torch.float64)) / len(images)
-    return float(mean_loss), float(accuracy)
+    """Mean loss in nats and fraction of images classified correctly, every image weighted alike."""
+    y_hat = predict(model, data, train)
+    y = (data.train if train else data.val).labels.to(y_hat.device)
+    return float(loss(y_hat, y)), float((y_hat.argmax(1) == y).double().mean())

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers.pages import lift
+from helpers.sections import lenet
 from helpers.summary import summary
 from helpers.training import evaluate
 
@@ -21,8 +22,8 @@ POOLS = {nn.AvgPool2d: F.avg_pool2d, nn.MaxPool2d: F.max_pool2d}
 def made(activation=nn.Sigmoid, pool=nn.AvgPool2d, dtype=torch.float32, **options):
     """A LeNet whose shapes are known, with Xavier's weights."""
     torch.manual_seed(0)
-    net = page.LeNet(activation=activation, pool=pool, **options).to(dtype)
-    net.apply_init([torch.rand(2, 1, 28, 28, dtype=dtype)], page.init_xavier)
+    net = lenet.LeNet(activation=activation, pool=pool, **options).to(dtype)
+    net.apply_init([torch.rand(2, 1, 28, 28, dtype=dtype)], lenet.init_xavier)
     return net
 
 
@@ -48,7 +49,7 @@ def test_parameters_and_multiply_adds():
 
 
 def test_arguments():
-    net = page.LeNet()
+    net = lenet.LeNet()
     assert net.lr == 0.1
     assert [type(layer) for layer in net.net if isinstance(layer, nn.Sigmoid | nn.AvgPool2d)] == [
         nn.Sigmoid, nn.AvgPool2d, nn.Sigmoid, nn.AvgPool2d, nn.Sigmoid, nn.Sigmoid,
@@ -94,9 +95,9 @@ def test_init_is_xavier_uniform_and_leaves_biases():
 
 def test_init_stops_at_a_lazy_layer_and_spares_others():
     with pytest.raises(ValueError, match="uninitialized parameter"):
-        page.LeNet().net.apply(page.init_xavier)
+        lenet.LeNet().net.apply(lenet.init_xavier)
     norm = nn.BatchNorm2d(3)
-    page.init_xavier(norm)
+    lenet.init_xavier(norm)
     assert norm.weight.tolist() == [1, 1, 1]
 
 
@@ -121,7 +122,7 @@ def test_wrong_image_size():
 
 def test_record_outputs():
     net, X = made().net, torch.rand(2, 1, 28, 28)
-    outputs = page.record_outputs(net, X)
+    outputs = lenet.record_outputs(net, X)
     with torch.no_grad():
         for k, Z in enumerate(outputs):
             assert_close(Z, net[: k + 1](X))
@@ -133,7 +134,7 @@ def test_record_outputs():
 def test_record_outputs_removes_hooks_after_an_error():
     net = made().net
     with pytest.raises(RuntimeError):
-        page.record_outputs(net, torch.rand(1, 1, 20, 20))
+        lenet.record_outputs(net, torch.rand(1, 1, 20, 20))
     assert not any(layer._forward_hooks for layer in net)
 
 
@@ -141,18 +142,18 @@ def test_gradient_norms():
     net, X, y = made(), torch.rand(8, 1, 28, 28), torch.arange(8)
     F.cross_entropy(net(X), y).backward()
     wanted = [float(net.net[k].weight.grad.norm()) for k in (0, 3, 7, 9, 11)]
-    assert page.gradient_norms(net, X, y) == pytest.approx(wanted, rel=1e-5)
+    assert lenet.gradient_norms(net, X, y) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_gradients_fade_with_sigmoids_only():
     X, y = torch.rand(64, 1, 28, 28), torch.arange(64) % 10
-    sigmoid, relu = (page.gradient_norms(made(a), X, y) for a in (nn.Sigmoid, nn.ReLU))
+    sigmoid, relu = (lenet.gradient_norms(made(a), X, y) for a in (nn.Sigmoid, nn.ReLU))
     assert sigmoid[-1] / sigmoid[0] > 100 > 20 > max(relu) / min(relu)
 
 
 def test_spreads():
     net, X = made(), torch.rand(8, 1, 28, 28)
-    values = page.spreads(net, X)
+    values = lenet.spreads(net, X)
     assert len(values) == 5
     with torch.no_grad():
         first, last = net.net[0](X).flatten(1), net(X)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.pages import find_page, lift
-from tests.test_book import checks
+from tools.style import count_checks
 
 PAGE = find_page("errata")
 HEADING = re.compile(r"^### E(\d+) \S", flags=re.M)
@@ -62,7 +62,7 @@ def test_an_entry_links_the_section_that_teaches_it(number):
 def test_an_entry_has_one_witness_that_asserts_and_prints(number):
     cells = witnesses(ENTRIES[number])
     assert len(cells) == 1, f"E{number} has {len(cells)} cells"
-    assert checks(cells[0]), f"the cell of E{number} asserts nothing"
+    assert count_checks(cells[0]), f"the cell of E{number} asserts nothing"
     calls = [node for node in ast.walk(ast.parse(cells[0])) if isinstance(node, ast.Call)]
     assert any(getattr(call.func, "id", "") == "print" for call in calls)
 

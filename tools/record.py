@@ -17,6 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from helpers.live.view import emptied
 from tools.pages import KERNELSPEC, ROOT, find_pages, read_source, recording_of, resolve
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -25,7 +26,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def clean(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
     """Take out of the outputs what differs from run to run or names this machine.
 
-    Closed progress bars go with their state, a traceback keeps its last line, and paths lose the
+    Closed progress bars go with their state, live views lose their scripts, which the site and the
+    notebooks fill in, a traceback keeps its last line, and paths lose the
     part above the repository or the user's home.
     """
     notebook.metadata.pop("widgets", None)
@@ -44,6 +46,8 @@ def clean(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
                 output.traceback = [f"{output.ename}: {output.evalue}"]
             elif WIDGET in output.get("data", {}):
                 continue
+            elif "text/html" in output.get("data", {}):
+                output.data["text/html"] = emptied(output.data["text/html"])
             kept.append(output)
         cell.outputs = kept
     return notebook

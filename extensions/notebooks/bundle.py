@@ -1,46 +1,51 @@
 """What a notebook brings along so that it runs without the repository: set-up code and files."""
 
 import ast
+import base64
 import json
 import re
+import sys
+import zlib
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from extensions.notebooks.editions import EXERCISE, tags, without_solutions
+from helpers.live import VIEWS
+from helpers.live.view import HERE, files
 from tools.pages import ROOT, find_pages, read_source
 
 DATA = re.compile(r"application/vnd\.convnets\.")  # types of outputs that pages read, not show
+CHECKING = "helpers/checking.py"
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
-PREFACE = """\
-*This notebook runs by itself.*
-The next two cells install `d2l` where it is missing, and bring along the book's `helpers`."""
-
-SET_UP = '''\
-#@title Set-up: what the book needs and the runtime may lack
-import subprocess
-import sys
-from importlib.util import find_spec
-
+PREFACE = "*This notebook runs by itself:* the next two cells bring what it needs."
+STUDENT = "\n*It is the student's edition: your answers go into the cells of the exercises.*"
+D2L = "d2l==1.0.3"  # without its pins, which do not install on current Pythons
+D2L_IMPORTS = {"IPython", "matplotlib", "matplotlib_inline", "numpy", "pandas", "requests", "scipy"}
+D2L_IMPORTS |= {"torch", "torchvision", "tqdm"}
+PACKAGES = {  # whose names are not those of their modules
+    "IPython": "ipython",
+    "lightning_fabric": "lightning-fabric",
+    "matplotlib_inline": "matplotlib-inline",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
+IN_A_CLONE = {"jupytext"}  # imported only where the pages' sources are
+PROFILES = """
 # BOOK_PROFILE chooses how much training cells do: check (the digits that scikit-learn carries),
 # quick (a part of Fashion-MNIST; the default without a GPU) or full (all of it).
 # import os; os.environ["BOOK_PROFILE"] = "quick"
+"""
 
-D2L = "d2l==1.0.3"  # without its pins, which do not install on current Pythons
-NEEDS = {
-    "IPython": "ipython",
-    "matplotlib": "matplotlib",
-    "matplotlib_inline": "matplotlib-inline",
-    "nbformat": "nbformat",
-    "pandas": "pandas",
-    "requests": "requests",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "tqdm": "tqdm",
-}
+SET_UP = '''\
+#@title Set-up: what the notebook needs and the runtime may lack
+import subprocess
+import sys
+from importlib.util import find_spec
+{profiles}
+NEEDS = {needs}  # modules, and what installs them
 
 
 def install(*arguments: str) -> None:
@@ -50,26 +55,28 @@ def install(*arguments: str) -> None:
     if run.returncode:
         reason = (run.stderr.strip() or "pip failed").splitlines()[-1]
         raise RuntimeError(
-            f"pip install {' '.join(arguments)} failed ({reason}): without a network, run this "
+            f"pip install {{' '.join(arguments)}} failed ({{reason}}): without a network, run this "
             "command beforehand where there is one, then run this cell again."
         )
 
 
 if missing := [package for module, package in NEEDS.items() if find_spec(module) is None]:
     install(*missing)
-if find_spec("d2l") is None:
-    install("--no-deps", D2L)
-'''
+{d2l}'''
 
 UNPACK = """\
-#@title The book's own modules, written to a temporary folder
+#@title The parts of the book that the notebook uses, written to a temporary folder
+import base64
 import sys
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-FILES = {}
+FILES = {files}
+PACKED = {packed}
 
 book = TemporaryDirectory(prefix="book-")
+FILES |= {{name: zlib.decompress(base64.b85decode(text)).decode() for name, text in PACKED.items()}}
 for name, text in FILES.items():
     path = Path(book.name, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,33 +85,139 @@ sys.path.insert(0, book.name)
 """
 
 
-def set_up_cells(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Cells that stand before the first code cell of a page, for the code cells of that page."""
-    pairs = (f"    {name!r}: {literal(text)},\n" for name, text in files_for(cells).items())
-    unpack = UNPACK.replace("{}", "{\n" + "".join(pairs) + "}", 1)
+def set_up_cells(
+    cells: list[NotebookNode], *, issues: str | None = None, student: bool = False
+) -> list[NotebookNode]:
+    """Cells that stand before the first code cell of a page.
+
+    Args:
+        cells: Those of the page.
+        issues: Where a wrong verdict can be reported, if that is known.
+        student: Whether it is the student's edition.
+    """
+    texts = files_for(cells)
+    if issues and CHECKING in texts:
+        texts[CHECKING] = texts[CHECKING].replace("the authors of the book", issues)
+    needs = needed(cells, texts)
+    pairs = (f"    {name!r}: {PACKAGES.get(name, name)!r},\n" for name in sorted(needs - {"d2l"}))
+    d2l = f'if find_spec("d2l") is None:\n    install("--no-deps", {D2L!r})\n'
+    set_up = SET_UP.format(
+        profiles=PROFILES if "helpers/profile.py" in texts else "",
+        needs=f"{{\n{''.join(pairs)}}}",
+        d2l=d2l if "d2l" in needs else "",
+    )
+    packed = {name: text for name, text in texts.items() if name.startswith("helpers/answers/")}
+    unpack = UNPACK.format(
+        files=mapping({name: literal(text) for name, text in texts.items() if name not in packed}),
+        packed=mapping({name: repr(pack(text)) for name, text in packed.items()}),
+    )
     return [
-        new_markdown_cell(PREFACE),
-        new_code_cell(SET_UP.strip()),
+        new_markdown_cell(PREFACE + STUDENT * student),
+        new_code_cell(set_up.strip(), metadata=HIDDEN),
         new_code_cell(unpack.strip(), metadata=HIDDEN),
     ]
 
 
+def mapping(literals: dict[str, str]) -> str:
+    """Source of a dictionary of texts, of which the values are literals already."""
+    lines = "".join(f"    {name!r}: {text},\n" for name, text in literals.items())
+    return f"{{\n{lines}}}" if lines else "{}"
+
+
+def pack(text: str) -> str:
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+
+
 def files_for(cells: list[NotebookNode]) -> dict[str, str]:
-    """Texts, by path, of `helpers`, and of recordings and benchmarks that the code names."""
-    paths = sorted((ROOT / "helpers").glob("*.py"))
-    files = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    """Texts, by path, of what the code imports of the book, and of recordings that it names."""
+    texts: dict[str, str] = {}
+    carry(sources(cells), texts)
+    for path in live_files(cells):
+        texts[name_of(path)] = path.read_text(encoding="utf-8")
     pages = {page.stem: page for page in find_pages()}
     waiting = named(cells) & set(pages)
     while waiting:
         page = pages.pop(waiting.pop())
         recording = essence(page)
-        path = page.with_suffix(".ipynb").relative_to(ROOT).as_posix()
-        files[path] = json.dumps(recording, ensure_ascii=False, indent=1)
+        texts[name_of(page.with_suffix(".ipynb"))] = json.dumps(
+            recording, ensure_ascii=False, indent=1
+        )
+        carry(sources(recording.cells), texts)
         waiting |= named(recording.cells) & set(pages)
     if "benchmarks" in named(cells):
         for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
-            files[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
-    return files
+            texts[name_of(path)] = path.read_text(encoding="utf-8")
+    if CHECKING in texts:
+        texts |= answers(cells)
+    return texts
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def sources(cells: list[NotebookNode]) -> list[str]:
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def carry(code: list[str], texts: dict[str, str]) -> None:
+    """Add the modules of the book that some code imports, and those that these import."""
+    for module in sorted(name for source in code for name in imported(source)):
+        place = ROOT.joinpath(*module.split("."))
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if module.split(".")[0] == "helpers" and path.is_file() and name_of(path) not in texts:
+                texts[name_of(path)] = path.read_text(encoding="utf-8")
+                carry([texts[name_of(path)]], texts)
+
+
+def imported(source: str) -> set[str]:
+    """Names of all modules that some code imports, of packages too; not those for types alone."""
+    found: set[str] = set()
+    tree = ast.parse(source)
+    typing = [
+        n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)
+    ]
+    skipped = {inner for node in typing for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found | {name.rpartition(".")[0] for name in found if "." in name}
+
+
+def needed(cells: list[NotebookNode], texts: dict[str, str]) -> set[str]:
+    """Modules that must be installed for some cells and for what they bring along."""
+    code = sources(cells) + [text for name, text in texts.items() if name.endswith(".py")]
+    brought = [text for name, text in texts.items() if name.endswith(".ipynb")]
+    code += [source for text in brought for source in sources(nbformat.reads(text, 4).cells)]
+    tops = {name.split(".")[0] for source in code for name in imported(source)}
+    tops -= {*sys.stdlib_module_names, "helpers", *IN_A_CLONE}
+    return tops | D2L_IMPORTS if "d2l" in tops else tops
+
+
+def answers(cells: list[NotebookNode]) -> dict[str, str]:
+    """What the checks of the page judge by."""
+    calls = {
+        label for source in sources(cells) for label in re.findall(r'\bcheck\("([\w-]+)"\)', source)
+    }
+    texts = {
+        name_of(p): p.read_text(encoding="utf-8")
+        for p in (ROOT / "helpers" / "answers").glob("*.json")
+    }
+    return {name: text for name, text in sorted(texts.items()) if calls & json.loads(text).keys()}
+
+
+def live_files(cells: list[NotebookNode]) -> list[Path]:
+    """Files of the live views that the code imports."""
+    trees = (ast.parse(cell.source) for cell in cells if cell.cell_type == "code")
+    imports = (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
+    names = {a.name for n in imports if n.module == "helpers.live" for a in n.names}
+    views = {VIEWS[name] for name in names if name in VIEWS}
+    own = {file for view in views for file in [*files(view), f"{view}.py"]}
+    return [HERE / file for file in sorted({"__init__.py", "view.py", *own})] if views else []
 
 
 def named(cells: list[NotebookNode]) -> set[str]:
@@ -115,9 +228,10 @@ def named(cells: list[NotebookNode]) -> set[str]:
 
 
 def essence(page: Path) -> NotebookNode:
-    """The code cells of a page, and of their outputs what other pages read: histories."""
+    """The code of a page's lesson, and of its outputs what other pages read: histories."""
     notebook = read_source(page)
-    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = without_solutions(notebook.cells)
+    notebook.cells = [c for c in cells if c.cell_type == "code" and not tags(c) & EXERCISE]
     recording = page.with_suffix(".ipynb")
     recorded = nbformat.read(recording, as_version=4).cells if recording.is_file() else []
     outputs = {cell.source: cell.get("outputs", []) for cell in recorded}

@@ -71,7 +71,10 @@ ADMONITIONS = {  # and their titles
     "topic": "",
     "warning": "Warning",
 }
-DROPPED = {"bibliography", "exercise-end", "index", "solution-end", "tableofcontents", "toctree"}
+HINT = "<summary>Hint</summary>"
+DROPPED = {"aside-end", "bibliography", "exercise-end", "index", "solution-end"}
+DROPPED |= {"tableofcontents", "toctree"}
+GATES = {"aside-start": "aside-end", "solution-start": "solution-end"}  # what is folded
 PLAIN_ROLES = {
     "math": "${}$",
     "code": "`{}`",
@@ -89,6 +92,9 @@ def lower(markdown: str, references: References) -> list[Part]:
         ValueError: a directive is not known or not closed, or a reference leads nowhere.
     """
     text = lower_lines(markdown.split("\n"), references)
+    if (hints := text.count(HINT)) > 1:
+        for number in range(1, hints + 1):
+            text = text.replace(HINT, f"<summary>Hint {number} of {hints}</summary>", 1)
     pieces = (piece.strip("\n") for piece in text.split(BREAK))
     return [Part(piece.lstrip(FOLDED), piece.startswith(FOLDED)) for piece in pieces if piece]
 
@@ -108,8 +114,8 @@ def lower_lines(lines: list[str], references: References) -> str:
         body = list(until_closed(rest, fence))
         if fence["name"]:
             directive = read_directive(fence["name"], fence["argument"], body)
-            if directive.name == "solution-start":
-                inside, after = split_at_solution_end(list(rest))
+            if directive.name in GATES:
+                inside, after = split_at(GATES[directive.name], list(rest))
                 directive, rest = directive._replace(body=inside), iter(after)
             blocks.append(lower_directive(directive, references))
         else:
@@ -144,11 +150,11 @@ def read_directive(name: str, argument: str, body: list[str]) -> Directive:
     return Directive(name, argument.strip(), options, body)
 
 
-def split_at_solution_end(lines: list[str]) -> tuple[list[str] | None, list[str]]:
-    """What stands before and behind the end of a solution; None and all if it is not here."""
+def split_at(gate: str, lines: list[str]) -> tuple[list[str] | None, list[str]]:
+    """What stands before and behind the gate that ends a fold; None and all if it is not here."""
     for k, line in enumerate(lines):
         fence = FENCE.match(line)
-        if fence and fence["name"] == "solution-end":
+        if fence and fence["name"] == gate:
             rest = iter(lines[k + 1 :])
             list(until_closed(rest, fence))
             return lines[:k], list(rest)
@@ -173,11 +179,12 @@ def lower_directive(directive: Directive, references: References) -> str:
         title = references.text("ref", options["label"])
         title += f" ({lower_prose(argument, references)})" if argument else ""
         return f"{BREAK}### {title}\n\n{lower_lines(body, references)}"
+    if name == "aside-start":
+        title = lower_prose(argument, references)
+        return lower_gated("###", title, body, references)
     if name in ("solution", "solution-start"):
         title = f"Solution to {references.text('ref', argument)}"
-        if body is None:
-            return f"{BREAK}{FOLDED}#### {title}{BREAK}"
-        return fold(title, lower_lines(body, references))
+        return lower_gated("####", title, body, references)
     if name in ADMONITIONS or name == "dropdown":
         title = lower_prose(argument, references) if argument else ADMONITIONS.get(name, "")
         text = lower_lines(body, references)
@@ -188,6 +195,13 @@ def lower_directive(directive: Directive, references: References) -> str:
         f"the directive {{{name}}} has no form in plain Markdown: "
         "teach it to extensions/notebooks/lower.py, or write the page without it"
     )
+
+
+def lower_gated(level: str, title: str, body: list[str] | None, references: References) -> str:
+    """A fold where all of it is text; else a heading of this level, which hides what follows."""
+    if body is None:
+        return f"{BREAK}{FOLDED}{level} {title}{BREAK}"
+    return fold(title, lower_lines(body, references))
 
 
 def equation(body: str, label: str | None, references: References) -> str:

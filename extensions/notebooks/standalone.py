@@ -3,8 +3,9 @@
 The notebook has the page's cells and the outputs of its recording. Its Markdown is plain
 (`lower.py`), its numbers are those of the site (`references.py`), and its
 first code cells bring along what a bare runtime lacks (`bundle.py`). All notebooks, and
-`all.zip`, lie in `notebooks/` beside the pages. The download button of a page offers its notebook;
-a button opens it in Colab, where the repository is known to which the site is published.
+`all.zip`, lie in `notebooks/` beside the pages. The student's edition has no solutions, the
+instructor's has notes and is made where BOOK_INSTRUCTOR names a folder. The download menu of a page
+offers the first two; buttons open them in Colab, where it is known on GitHub where the site is.
 """
 
 import ast
@@ -25,15 +26,40 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
+from exercises import exercises_of, note
 from extensions.notebooks.bundle import HIDDEN, set_up_cells
+from extensions.notebooks.editions import (
+    untried,
+    with_checks_in_reach,
+    with_notes,
+    without_solutions,
+)
 from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
 from extensions.notebooks.references import PageReferences
+from helpers.live.view import filled
 from tools.pages import read_source, recording_of
 
-FOLDER = "notebooks"
+FOLDER, STUDENT = "notebooks", "student"
+INSTRUCTOR = "BOOK_INSTRUCTOR"  # names the folder of the instructor's edition, outside the site
+DOWNLOADS = (  # text, tooltip and label of the buttons of the lecture and of the student's edition
+    (".ipynb", "Download a notebook that runs by itself", "download-notebook-button"),
+    ("exercises.ipynb", "Download it without solutions", "download-student-button"),
+)
+COLAB = (
+    ("Colab", "the lecture", "colab-button"),
+    ("Exercises", "the student's edition, without solutions", "colab-student-button"),
+)
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
 GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
 AFTER_THE_BUTTONS = 502  # priority: the theme makes its buttons at 501
+
+FOLDED = {  # tag: what the bar of the folded cell says, whatever the cell prints when it is run
+    "proof": "Proof: its verdict is printed below",
+    "claims": "Claims: their verdict is printed below",
+    "recorded-claims": "Claims: their verdict is printed below",
+    "hide-cell": "Imports",
+    "hide-input": "Code of what is shown below",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +71,10 @@ def pages(app: Sphinx) -> list[str]:
 
 def has_code(app: Sphinx, docname: str) -> bool:
     return "kernelspec" in app.env.metadata.get(docname, {})
+
+
+def has_exercises(app: Sphinx, docname: str) -> bool:
+    return "{exercise-start}" in Path(app.env.doc2path(docname)).read_text(encoding="utf-8")
 
 
 def read_recorded(page: Path) -> NotebookNode:
@@ -59,15 +89,31 @@ def read_recorded(page: Path) -> NotebookNode:
     return notebook
 
 
-def make_standalone(notebook: NotebookNode, references: PageReferences) -> NotebookNode:
+def make_standalone(
+    notebook: NotebookNode,
+    references: PageReferences,
+    *,
+    student: bool = False,
+    notes: dict[str, str] | None = None,
+    issues: str | None = None,
+) -> NotebookNode:
     """Turn a page's notebook into one that runs, and reads well, by itself.
+
+    Args:
+        notebook: The page's cells, with outputs.
+        references: What the page points to.
+        student: Leave the solutions out.
+        notes: For instructors, by exercise.
+        issues: Where a wrong verdict can be reported, if that is known.
 
     Raises:
         ValueError: something on the page cannot be said in plain Markdown.
     """
     cells: list[NotebookNode] = []
-    set_up = set_up_cells(notebook.cells)
-    for cell in notebook.cells:
+    page = list(untried(without_solutions(notebook.cells))) if student else notebook.cells
+    page = with_checks_in_reach(with_notes(page, notes or {}))
+    set_up = set_up_cells(page, issues=issues, student=student)
+    for cell in page:
         if cell.cell_type == "markdown":
             cells += [markdown_cell(part) for part in lower(cell.source, references)]
         else:
@@ -98,9 +144,17 @@ def markdown_cell(part: Part) -> NotebookNode:
 def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookNode]:
     """A code cell with metadata that Jupyter and Colab know, and the caption of its figure."""
     tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
-    cell.metadata = dict(HIDDEN) if {"hide-input", "hide-cell"} & set(tags) else {}
+    title = next((FOLDED[tag] for tag in tags if tag in FOLDED), None)
+    cell.metadata = dict(HIDDEN) if title else {}
+    if title and not cell.source.startswith("#@title"):  # what a folded cell shows
+        cell.source = f"#@title {title}\n{cell.source}"
+    if "hide-output" in tags:  # a folded output would show its first line
+        cell.outputs, cell.execution_count = [], None
     if "raises-exception" in tags:
         show_error(cell)
+    for output in cell.outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = filled(output.data["text/html"])
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
@@ -128,7 +182,7 @@ def show_error(cell: NotebookNode) -> None:
 
 
 def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
-    """Write the notebooks of all pages, and the archive of all.
+    """Write the notebooks of all pages, in all editions, and an archive of each edition.
 
     Raises:
         ExtensionError: a page cannot be said in plain Markdown.
@@ -136,11 +190,27 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     folder = Path(app.outdir, FOLDER)
-    written = []
+    write_edition(app, folder)
+    write_edition(app, folder / STUDENT, student=True)
+    if INSTRUCTOR in os.environ:
+        write_edition(app, Path(os.environ[INSTRUCTOR]).resolve(), noted=True)
+    logger.info("notebooks: %d pages have one that runs by itself", len(pages(app)))
+
+
+def write_edition(app: Sphinx, folder: Path, *, student: bool = False, noted: bool = False) -> None:
+    """Write one edition of all notebooks, and its archive, into a folder."""
+    repository, written = app.config.notebooks_repository, []
+    issues = f"https://github.com/{repository}/issues" if repository else None
     for docname in pages(app):
+        if student and not has_exercises(app, docname):
+            continue
         source, target = Path(app.env.doc2path(docname)), folder / f"{docname}.ipynb"
+        notes = instructors_notes(source) if noted else {}
+        references = PageReferences(app, docname)
         try:
-            notebook = make_standalone(read_recorded(source), PageReferences(app, docname))
+            notebook = make_standalone(
+                read_recorded(source), references, student=student, notes=notes, issues=issues
+            )
         except ValueError as error:
             raise ExtensionError(f"no notebook of {docname}: {error}") from error
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +219,12 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in written:
             archive.write(path, path.relative_to(folder))
-    logger.info("notebooks: %d pages have one that runs by itself", len(written))
+
+
+def instructors_notes(page: Path) -> dict[str, str]:
+    """Notes on the exercises of a page, by their labels."""
+    section = "_".join(page.stem.split("-")[:2])
+    return {exercise.label: note(exercise) for exercise in exercises_of(section)}
 
 
 def offer_notebook(
@@ -163,28 +238,35 @@ def offer_notebook(
     buttons = context.get("header_buttons", [])
     if doctree is None or not has_code(app, pagename):
         return
+    shown = [f"{FOLDER}/{pagename}.ipynb"]
+    shown += [f"{FOLDER}/{STUDENT}/{pagename}.ipynb"] if has_exercises(app, pagename) else []
     for group in buttons:
         if group.get("label") == "download-buttons":
-            download = {
-                "type": "link",
-                "url": context["pathto"](f"{FOLDER}/{pagename}.ipynb", 1),
-                "text": ".ipynb",
-                "icon": "fas fa-code",
-                "tooltip": "Download a notebook that runs by itself",
-                "label": "download-notebook-button",
-            }
-            group["buttons"].insert(0, download)
+            group["buttons"][:0] = [
+                {
+                    "type": "link",
+                    "url": context["pathto"](path, 1),
+                    "text": text,
+                    "icon": "fas fa-code",
+                    "tooltip": tooltip,
+                    "label": label,
+                }
+                for path, (text, tooltip, label) in zip(shown, DOWNLOADS, strict=False)
+            ]
     if repository := app.config.notebooks_repository:
         address = f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}"
-        colab = {
-            "type": "link",
-            "url": f"{address}/{FOLDER}/{pagename}.ipynb",
-            "text": "Colab",
-            "icon": "fas fa-rocket",
-            "tooltip": "Open in Colab",
-            "label": "colab-button",
-        }
-        buttons.insert(0, colab)
+        links = [
+            {
+                "type": "link",
+                "url": f"{address}/{path}",
+                "text": text,
+                "icon": "fas fa-rocket",
+                "tooltip": f"Open in Colab: {tooltip}",
+                "label": label,
+            }
+            for path, (text, tooltip, label) in zip(shown, COLAB, strict=False)
+        ]
+        buttons[:0] = links
 
 
 def published_repository(root: str | Path) -> str | None:

@@ -100,6 +100,14 @@ def test_a_solution_without_code_is_folded_where_it_stands():
     assert lower(solution, Answers()) == [Part(f"{folded}\n\nOn.")]
 
 
+def test_an_aside_is_folded_and_hides_its_cells():
+    text = ":::{aside-start} Why {eq}`eq-a`, of `f`?\n:label: aside-why\n:::\n\nWords."
+    (part,) = lower(f"{text}\n\n```{{aside-end}}\n```", Answers())
+    assert part.text.startswith("<details>\n<summary>Why (7.2), of `f`?</summary>\n\nWords.")
+    assert lower(text, Answers()) == [Part("### Why (7.2), of `f`?", folded=True), Part("Words.")]
+    assert lower("More.\n```{aside-end}\n```", Answers()) == [Part("More.")]
+
+
 @pytest.mark.parametrize(
     ("myst", "words"),
     [

@@ -1,7 +1,15 @@
 """Data: digits in profile `check`, and small files in Fashion-MNIST's format for the rest."""
 
+import functools
 import gzip
 import hashlib
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +18,7 @@ from torchvision.transforms import v2
 
 import helpers.data as module
 from helpers.data import BatchLoader, FashionMNIST, ImageSet, Source, read_digits, split, to_float
+from helpers.pages import ROOT
 
 COUNTS = {"train": 600, "t10k": 120}
 
@@ -20,16 +29,19 @@ def fashion(monkeypatch, tmp_path):
     raw = tmp_path / "data" / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     random = np.random.default_rng(0)
-    resources = []
+    resources, sums = [], {}
     for part, count in COUNTS.items():
         images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
         labels = np.arange(count, dtype=np.uint8) % 10
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
             path = raw / f"{part}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(header + array.tobytes(), mtime=0))
+            content = header + array.tobytes()
+            path.write_bytes(gzip.compress(content, mtime=0))
+            sums[path.stem] = hashlib.md5(content).hexdigest()
             resources.append((path.name, hashlib.md5(path.read_bytes()).hexdigest()))
     monkeypatch.setattr(Source, "resources", resources)
+    monkeypatch.setattr(module, "FILES", sums)
     monkeypatch.setenv("BOOK_PROFILE", "full")
     monkeypatch.setenv("BOOK_DATA", str(tmp_path / "data"))
     return raw
@@ -107,9 +119,13 @@ def test_files_are_read_as_torchvision_reads_them(fashion):
     assert data.describe() == "Fashion-MNIST, 600 + 120 images of 28×28"
 
 
+def allow(monkeypatch, **limits):
+    quick = module.Profile("quick", "fashion-mnist", **limits)
+    monkeypatch.setattr(module, "current_profile", lambda: quick)
+
+
 def test_quick_takes_the_same_even_part_every_time(fashion, monkeypatch):
-    small = module.Profile("quick", "fashion-mnist", num_train=100, num_val=50)
-    monkeypatch.setattr(module, "current_profile", lambda: small)
+    allow(monkeypatch, num_train=100, num_val=50)
     one, two = FashionMNIST(), FashionMNIST()
     assert one.train.labels.bincount().tolist() == [10] * 10
     assert one.val.labels.bincount().tolist() == [5] * 10
@@ -123,9 +139,111 @@ def test_held_out_images_are_not_trained_on(fashion):
     assert not any(image.numpy().tobytes() in seen for image in data.val.images.cpu())
 
 
+def test_a_study_takes_its_budget_evenly_and_the_same_in_quick_and_full(fashion, monkeypatch):
+    full = FashionMNIST(batch_size=64, resize=(40, 40), num_train=90)
+    allow(monkeypatch, num_train=70, num_val=50, max_side=30, num_train_large=60, max_batch_large=8)
+    quick = FashionMNIST(batch_size=64, resize=(40, 40), num_train=90)
+    assert full.train.labels.bincount().tolist() == [9] * 10
+    assert torch.equal(full.train.images, quick.train.images)
+    assert quick.describe() == full.describe() == "Fashion-MNIST, 90 + 120 images of 40×40"
+    assert quick.batch_size == 64
+    held = FashionMNIST(num_train=90, validation="train")
+    assert (len(held.train), len(held.val)) == (90, 100)
+
+
+def test_check_takes_no_more_than_the_budget_and_no_more_than_it_allows():
+    assert len(FashionMNIST(num_train=50).train) == 50
+    assert len(FashionMNIST(num_train=6_000).train) == 1_437
+    assert FashionMNIST(batch_size=64, resize=(96, 96), num_train=50).size == (72, 72)
+
+
+def unpack(folder):
+    for path in sorted(folder.iterdir()):
+        (folder / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+
+
+def test_files_that_lie_unpacked_are_read(fashion):
+    packed = FashionMNIST()
+    unpack(fashion)
+    unpacked = FashionMNIST()
+    assert unpacked.source == "Fashion-MNIST" and len(list(fashion.iterdir())) == 4
+    for ours, theirs in ((unpacked.train, packed.train), (unpacked.val, packed.val)):
+        assert torch.equal(ours.images, theirs.images) and torch.equal(ours.labels, theirs.labels)
+
+
+def test_the_files_are_named_as_they_are_published():
+    names = [name.removesuffix(".gz") for name, _ in Source.resources]
+    assert list(module.FILES) == names
+
+
+@pytest.fixture
+def server(fashion, monkeypatch, tmp_path):
+    """A server on the loopback that has the four files; the folder of the data is empty."""
+    served = tmp_path / "served"
+    shutil.move(fashion, served)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=served)
+    monkeypatch.setattr(handler.func, "log_message", lambda *args: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        # an address that needs no look-up
+        monkeypatch.setattr(Source, "mirrors", [f"http://127.0.0.1:{httpd.server_port}/"])
+        monkeypatch.setattr(socket, "getaddrinfo", numeric)
+        yield served
+        httpd.shutdown()
+
+
+def numeric(host, port, *args, **kwargs):
+    assert host == "127.0.0.1"
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
+
+
+def test_the_files_are_downloaded_once_and_whole(server, fashion):
+    data = FashionMNIST()
+    assert data.source == "Fashion-MNIST" and len(data.train) == 600
+    names = sorted(path.name for path in server.iterdir())
+    assert sorted(path.name for path in fashion.iterdir()) == names  # and nothing else
+    for name in names:
+        assert (fashion / name).read_bytes() == (server / name).read_bytes()
+        (server / name).unlink()
+    assert len(FashionMNIST().train) == 600  # nothing is fetched again
+
+
+def test_without_a_folder_that_is_named_the_cache_folder_takes_the_files(
+    server, monkeypatch, tmp_path
+):
+    monkeypatch.delenv("BOOK_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert FashionMNIST().source == "Fashion-MNIST"
+    raw = tmp_path / "cache" / "convolutional-networks-executed" / "FashionMNIST" / "raw"
+    assert len(list(raw.iterdir())) == 4
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert module.data_root() == tmp_path / "home" / ".cache" / "convolutional-networks-executed"
+
+
+def test_a_download_that_arrives_damaged_is_not_kept(server, fashion, capsys):
+    (server / "t10k-labels-idx1-ubyte.gz").write_bytes(b"half")
+    assert FashionMNIST().source == "handwritten digits"
+    assert "Notice: no Fashion-MNIST" in capsys.readouterr().out
+    assert "t10k-labels-idx1-ubyte.gz" not in os.listdir(fashion)
+
+
+def test_d2l_is_missed_with_the_cure():
+    block = "import sys; sys.path = [p for p in sys.path if 'site-' not in p]; import helpers.data"
+    run = subprocess.run(
+        [sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "d2l is missing" in run.stderr and "pip install --no-deps d2l==1.0.3" in run.stderr
+
+
+@pytest.mark.parametrize("unpacked", [False, True])
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
-def test_a_damaged_file_is_named_with_the_cure(fashion, damage):
+def test_a_damaged_file_is_named_with_the_cure(fashion, damage, unpacked):
     path = fashion / "train-images-idx3-ubyte.gz"
+    if unpacked:
+        unpack(fashion)
+        path = path.with_suffix("")
     content = path.read_bytes()
     path.write_bytes(
         {
@@ -134,7 +252,7 @@ def test_a_damaged_file_is_named_with_the_cure(fashion, damage):
             "empty": b"",
         }[damage]
     )
-    with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz is damaged.*Delete it"):
+    with pytest.raises(ValueError, match=f"{path.name} is damaged.*Delete it"):
         FashionMNIST()
 
 
@@ -154,28 +272,6 @@ def test_profile_check_says_nothing_and_touches_no_folder(capsys, tmp_path):
     assert not (tmp_path / "no-data").exists()
 
 
-def test_a_set_too_large_for_the_device_stays_and_its_batches_are_sent(monkeypatch):
-    elsewhere = torch.device("meta")  # a device that is not the CPU, wherever the test runs
-    bytes_of_set = 1437 * (64 + 8)
-    monkeypatch.setattr(module, "free_memory", lambda device: 2 * bytes_of_set)
-    held = FashionMNIST(batch_size=100, device=elsewhere)
-    assert held.train.images.device == held.val.labels.device == elsewhere
-    monkeypatch.setattr(module, "free_memory", lambda device: 2 * bytes_of_set - 2)
-    streamed = FashionMNIST(batch_size=100, device=elsewhere)
-    assert streamed.train.images.device == streamed.train.labels.device == torch.device("cpu")
-    assert streamed.val.images.device == elsewhere  # it is small enough
-    X, y = next(iter(streamed.get_dataloader(train=True)))
-    assert X.device == y.device == elsewhere and X.shape == (100, 1, 28, 28)
-
-
-def test_bytes_are_sent_not_numbers(monkeypatch):
-    sent = []
-    monkeypatch.setattr(ImageSet, "send", lambda self, device: sent.append(self) or self)
-    data = FashionMNIST(batch_size=100, resize=(20, 20))
-    next(iter(data.get_dataloader(train=True)))
-    assert sent[0].images.dtype == torch.uint8 and sent[0].images.shape == (100, 1, 8, 8)
-
-
 @pytest.mark.parametrize("resize", [28, (28,), (0, 28), (28, 28, 1), [28, 28]])
 def test_a_wrong_image_size_is_named(resize):
     with pytest.raises(ValueError, match="is no image size: give"):
@@ -185,6 +281,8 @@ def test_a_wrong_image_size_is_named(resize):
 def test_other_wrong_arguments_are_named():
     with pytest.raises(ValueError, match="batch_size=0"):
         FashionMNIST(batch_size=0)
+    with pytest.raises(ValueError, match="num_train=0"):
+        FashionMNIST(num_train=0)
     with pytest.raises(ValueError, match="validation='val'"):
         FashionMNIST(validation="val")
 
@@ -204,13 +302,3 @@ def test_a_split_is_even_disjoint_and_complete():
     assert len(taken) + len(rest) == len(test)
     with pytest.raises(ValueError, match="cannot take 361 of 360"):
         split(test, 361)
-
-
-def test_visualize_draws_the_asked_images():
-    import matplotlib.pyplot as plt
-
-    data = FashionMNIST(batch_size=32)
-    data.visualize(next(iter(data.get_dataloader(train=False))), nrows=2, ncols=4)
-    titles = [ax.get_title() for ax in plt.gcf().axes]
-    assert titles == data.text_labels(data.val.labels[:8])
-    plt.close("all")

@@ -1,10 +1,7 @@
-import random
-
-import numpy as np
 import pytest
 import torch
 
-from helpers.device import best_device, describe_device, seed_everything
+from helpers.device import best_device, describe_device, fast_dtype
 
 
 def test_an_accelerator_is_preferred_to_the_cpu():
@@ -25,30 +22,39 @@ def test_an_unknown_device_is_named_with_the_cure(monkeypatch, name):
 
 
 def test_each_process_of_a_machine_takes_the_gpu_with_its_number(monkeypatch):
-    chosen = []
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
-    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.accelerator, "set_device_index", chosen.append)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert best_device() == torch.device("cuda", 1) and chosen == [1]
-    monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(ValueError, match="process 2 .* there are 2. Start as many"):
-        best_device()
+    assert best_device() == torch.device("cuda", 1)
     monkeypatch.setenv("BOOK_DEVICE", "cpu")
     assert best_device() == torch.device("cpu")
+
+
+def test_an_accelerator_that_is_neither_cuda_nor_mps_is_left_alone(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("xpu"))
+    assert best_device() == torch.device("cpu")
+
+
+@pytest.mark.parametrize("feature", ["amx_bf16", "avx512_bf16", "avx512_f"])
+def test_a_cpu_takes_bfloat16_for_large_networks_if_it_has_instructions_for_it(
+    monkeypatch, feature
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {feature: True})
+    cpu = torch.device("cpu")
+    assert fast_dtype(cpu, 10_000_000) == torch.float32
+    fast = torch.float32 if feature == "avx512_f" else torch.bfloat16
+    assert fast_dtype(cpu, 10_000_001) == fast
+
+
+@pytest.mark.parametrize("capability, dtype", [((7, 5), "float32"), ((8, 0), "bfloat16")])
+def test_gpus_take_bfloat16_since_ampere(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert fast_dtype(torch.device("cuda"), 1) == getattr(torch, dtype)
+
+
+def test_mps_takes_float32():
+    assert fast_dtype(torch.device("mps"), 10**9) == torch.float32
 
 
 def test_the_cpu_is_described_with_its_threads():
     threads = torch.get_num_threads()
     assert describe_device(torch.device("cpu")).startswith(f"CPU, {threads} thread")
-
-
-def test_one_seed_seeds_all_three_generators():
-    def draw():
-        return random.random(), float(np.random.rand()), float(torch.rand(()))
-
-    seed_everything(3)
-    first = draw()
-    assert draw() != first
-    seed_everything(3)
-    assert draw() == first

@@ -1,4 +1,4 @@
-"""Two processes on this machine, joined by Gloo, against one with the same minibatches."""
+"""Two processes on this machine, joined through Gloo, against one with the same minibatches."""
 
 import json
 import os
@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.data import BatchLoader, FashionMNIST, ImageSet
-from helpers.distributed import Team, current_team, join
+from helpers.data import BatchLoader, ImageSet
 from helpers.pages import ROOT
-from helpers.training import Trainer
 
 PAGE = '''
 import json, os, signal, sys, warnings
@@ -21,7 +19,6 @@ from d2l import torch as d2l
 from torch import nn
 from helpers.data import FashionMNIST
 from helpers.training import Trainer, evaluate
-from helpers.distributed import current_team
 
 class Net(d2l.Classifier):
     """Convolutions without batch normalisation; keeps the loss of every step."""
@@ -66,6 +63,14 @@ def statistics():
     Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=90))
     return model.net[4].running_mean.tolist()
 
+def dropped():
+    torch.manual_seed(0)
+    model = Net(layer=lambda: nn.Dropout(0.5))
+    kept = []
+    model.net[4].register_forward_hook(lambda layer, X, y: kept.append(y[0, :, 0, 0].tolist()))
+    Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=90))
+    return [[value == 0 for value in values] for values in kept[1:17]]
+
 def diverges():
     torch.manual_seed(0)
     try:
@@ -76,7 +81,7 @@ def diverges():
 found = {"plain": run("plain"), "clipped": run("clipped", gradient_clip_val=0.05)}
 found["saved"] = run("saved", 1, checkpoint="run.pt")
 found["resumed"] = run("resumed", 2, checkpoint="run.pt")
-found["statistics"] = statistics()
+found["statistics"], found["dropped"] = statistics(), dropped()
 found["error"] = diverges()
 rank = os.environ.get("RANK", "alone")
 with open(os.path.join(sys.argv[1], f"{rank}.json"), "w") as file:
@@ -140,7 +145,7 @@ def test_each_takes_its_part_of_every_minibatch(runs):
 
 
 def test_process_0_alone_prints_and_writes(runs):
-    assert runs["printed"].count("Net, ") == 5  # one for each run that ended well
+    assert runs["printed"].count("Net, ") == 6  # one for each run that ended well
     assert "2 processes" in runs["0"]["plain"]["setting"]
     assert runs["0"]["saved"]["files"] == ["run.pt"]
 
@@ -152,6 +157,10 @@ def test_random_numbers_are_the_same_again_after_a_run(runs):
 def test_running_statistics_are_averaged(runs):
     assert runs["0"]["statistics"] == runs["1"]["statistics"]
     assert runs["0"]["statistics"] == pytest.approx(runs["alone"]["statistics"], rel=1e-3)
+
+
+def test_dropout_differs_from_process_to_process(runs):
+    assert runs["0"]["dropped"] != runs["1"]["dropped"]
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_the_same_words(runs):
@@ -166,43 +175,32 @@ def test_a_killed_process_ends_the_run_with_a_clear_error(tmp_path):
     assert "Signal 9 (SIGKILL)" in ended.stderr
 
 
+def loaders(count, size, world_size):
+    data = ImageSet(torch.zeros(count, 1, 2, 2, dtype=torch.uint8), torch.arange(count))
+    found = [BatchLoader(data, size, (2, 2), seed=0) for _ in range(world_size)]
+    for rank, loader in enumerate(found):
+        loader.rank, loader.world_size = rank, world_size
+    return found
+
+
 def test_the_shares_of_a_minibatch_add_up_to_1():
-    for size in (1, 2, 3, 5):
+    for world_size in (1, 2, 3, 5):
         for count in range(1, 20):
-            team = [Team(rank, size) for rank in range(size)]
-            assert sum(t.share(count) for t in team) == pytest.approx(1)
-            parts = [t.part_of_batch(torch.arange(count)) for t in team]
-            for t, part in zip(team, parts, strict=True):
-                whole = count < 2 * size
-                assert t.share(count) == pytest.approx(
-                    1 / size if whole else len(part) / count
+            team = loaders(count, count, world_size)
+            assert sum(loader.shares[0] for loader in team) == pytest.approx(1)
+            parts = [loader.part(torch.arange(count)) for loader in team]
+            for loader, part in zip(team, parts, strict=True):
+                whole = count < 2 * world_size
+                assert loader.shares[0] == pytest.approx(
+                    1 / world_size if whole else len(part) / count
                 ) and len(part) >= min(2, count)
             if not whole:
                 assert torch.equal(torch.cat(parts), torch.arange(count))
 
 
 def test_parts_of_a_shuffled_epoch_are_the_minibatches_of_one_process():
-    data = ImageSet(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(50))
-    whole = BatchLoader(data, 16, (2, 2), seed=0)
-    loaders = [BatchLoader(data, 16, (2, 2), seed=0) for _ in range(3)]
-    for rank, loader in enumerate(loaders):
-        loader.team = Team(rank, 3)
-    for (_, y), *parts in zip(whole, *loaders, strict=True):
+    (whole,) = loaders(50, 16, 1)
+    for (_, y), *parts in zip(whole, *loaders(50, 16, 3), strict=True):
         ours = torch.cat([part for _, part in parts])
         assert torch.equal(ours, y) or all(torch.equal(part, y) for _, part in parts)
     assert whole.sizes == [16, 16, 16, 2] and whole.shares == [1, 1, 1, 1]
-
-
-def test_a_process_on_its_own_is_a_team_of_one(monkeypatch):
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert join(torch.device("cpu")) == current_team() == Team(0, 1)
-    model = torch.nn.Linear(2, 2)
-    assert Team().wrap(model) is model
-
-
-def test_a_process_that_is_left_alone_says_so():
-    trainer = Trainer(1, plot=False)
-    trainer.data, trainer.team = FashionMNIST(), Team(0, 2)
-    with pytest.raises(ConnectionError, match="process 0 of 2 has lost another one"):
-        trainer.explain(RuntimeError("gloo: Connection closed by peer [127.0.0.1]:1234"))
-    trainer.explain(RuntimeError("something else"))  # is left as it is

@@ -145,10 +145,10 @@ def test_bfloat16_follows_float32_with_its_loss_statistics_and_weights_in_float3
     assert steps.types == {torch.float32}  # nothing of it is left in evaluation
 
 
-def test_the_cpu_trains_in_float32(steps):
-    trainer, history = fit(steps, epochs=1, device=torch.device("cpu"))
-    assert trainer.dtype == torch.float32 and torch.bfloat16 not in steps.types
-    assert "bfloat16" not in history.setting
+def test_the_cpu_trains_a_small_network_in_float32(steps):
+    _, history = fit(steps, epochs=1)
+    assert history.dtype == "float32" and torch.bfloat16 not in steps.types
+    assert history.setting.endswith("float32")
 
 
 def test_another_dtype_is_refused():
@@ -315,9 +315,86 @@ def test_images_of_the_wrong_shape_are_refused_with_the_cure():
     model = Linear()
     model(torch.zeros(1, 1, 28, 28))
     with pytest.raises(
-        ValueError, match=r"Linear cannot take images of shape \(1, 20, 20\).*resize"
+        ValueError,
+        match=r"Linear cannot take images of shape \(1, 20, 20\).*\(in layer net.1, Linear\).*"
+        r"made for 784 inputs and gets 400: give the data module the `resize`",
     ):
         fit(model, data=FashionMNIST(resize=(20, 20)))
+
+
+def classifier(*layers, lr=0.1):
+    model = d2l.Classifier()
+    model.lr, model.net = lr, nn.Sequential(*layers)
+    return model
+
+
+@pytest.mark.parametrize(
+    "layers, text",
+    [
+        (
+            [nn.Conv2d(3, 6, 5)],
+            r"net.0, Conv2d\). The layer is made for 3 channels and gets 1: make",
+        ),
+        (
+            [nn.Conv2d(1, 6, 5), nn.Sequential(nn.Conv2d(4, 6, 5))],
+            r"net.1.0, Conv2d\). The layer is made for 4 channels and gets 6: make it for 6",
+        ),
+        ([nn.Conv2d(1, 6, 5), nn.BatchNorm2d(4)], "made for 4 channels and gets 6"),
+        ([nn.Conv2d(1, 6, 31)], "The images are too small for it.*larger `resize`"),
+        ([nn.AvgPool2d(9), nn.MaxPool2d(9)], "The images are too small for it.*larger `resize`"),
+        ([nn.Conv2d(1, 6, 5), nn.Linear(576, 10)], "takes vectors: put nn.Flatten"),
+        ([nn.Flatten(), nn.Linear(784, 10).double()], r"torch.float32: call model.float\(\)"),
+        ([nn.Conv2d(1, 10, 28)], r"shape \(N, 10, 1, 1\); \(N, 10\) is expected.*nn.Flatten"),
+        ([nn.Flatten(0), nn.Linear(1568, 10)], r"shape \(10\); \(N, 10\)|10 for 2 images"),
+        ([nn.Flatten(), nn.LSTM(784, 10)], "puts out a tuple: return one tensor"),
+    ],
+)
+def test_each_kind_of_misfit_is_told_with_its_own_cure(layers, text):
+    with pytest.raises(ValueError, match=text) as caught:
+        fit(classifier(*layers))
+    assert "resize" in text or "resize" not in str(caught.value)
+
+
+def test_an_error_of_a_kind_that_is_not_known_gets_no_cure():
+    class Broken(nn.Module):
+        def forward(self, X):
+            raise RuntimeError("out of order")
+
+    with pytest.raises(ValueError, match=r"out of order \(in layer net.1, Broken\).$"):
+        fit(classifier(nn.Conv2d(1, 1, 3), Broken()))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Flatten(), nn.Linear(784, 4), nn.BatchNorm1d(4), nn.Linear(4, 10)],
+        [nn.Conv2d(1, 4, 28), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 10)],
+    ],
+)
+def test_a_last_batch_of_one_image_is_refused_before_training_where_it_is_normalised(layers):
+    model = classifier(*layers)
+    with pytest.raises(ValueError, match=r"batch_size=4 leave one of a single image of 1,437.*=5"):
+        fit(model, data=FashionMNIST(batch_size=4))
+    for name, buffer in model.named_buffers():
+        assert float(buffer.sum()) == (4 if name.endswith("var") else 0)
+    fit(model, epochs=1, data=FashionMNIST(batch_size=5))
+
+
+def test_a_last_batch_of_one_image_is_trained_where_nothing_is_normalised():
+    _, history = fit(Linear(), epochs=1, data=FashionMNIST(batch_size=4))
+    assert len(history) == 1
+
+
+def test_a_schedule_steps_with_every_batch():
+    class Scheduled(Linear):
+        def configure_optimizers(self):
+            optim = torch.optim.SGD(self.parameters(), lr=1.0)
+            steps = self.trainer.max_epochs * self.trainer.num_train_batches
+            return optim, torch.optim.lr_scheduler.LinearLR(optim, 1.0, 0.0, steps)
+
+    trainer, _ = fit(Scheduled(), epochs=2)
+    assert trainer.schedule.last_epoch == 24
+    assert trainer.optim.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
 
 
 def test_one_figure_at_the_end():

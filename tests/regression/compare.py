@@ -7,7 +7,8 @@ What is compared, and how:
 
 * words exactly, numbers and coordinates within a tolerance: see ``text.py``;
 * pictures within a tolerance: see ``pictures.py``;
-* SVG by its elements, whatever its ids and its date.
+* SVG by its elements, whatever its ids and its date: coordinates as drawn, the rest as printed;
+* a live view by its figure and its state, without its script.
 """
 
 from __future__ import annotations
@@ -15,17 +16,36 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from helpers.live.view import SLOT, emptied
 from tests.regression.pictures import compare_pictures
-from tests.regression.text import COORDINATE, DATA_URI, DRAWN, NUMBER, compare_text, short
+from tests.regression.text import (
+    COORDINATE,
+    DATA_URI,
+    DRAWN,
+    NUMBER,
+    PRINTED,
+    SVG_URI,
+    compare_text,
+    short,
+)
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg")
+EVIDENCE = "application/vnd.convnets."  # how the types of the book's own data begin
+GEOMETRY = re.compile(  # the attributes of an SVG element that hold coordinates and lengths
+    r"d|points|[xy][12]?|[cdf][xy]|r[xy]?|width|height|viewBox|(gradientT|patternT|t)ransform"
+)
+_LIVE = re.compile(r'<div class="live"')
+_STATE = re.compile(r'<script\b[^>]*\bclass="state"[^>]*>(.*?)</script>', re.DOTALL)
+_SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _MAGIC_ERROR = re.compile(r"^UsageError: .*", re.MULTILINE)
 _TIMING = re.compile(r"(?:CPU times|Wall time): .*|\S+ \S+ ± .* per loop .*")
@@ -56,13 +76,13 @@ class Shown:
         )
 
 
-def final_state(events: Iterable[Mapping[str, Any]]) -> list[Shown]:
+def final_state(events: Iterable[Mapping[str, Any]], earlier: Sequence[Shown] = ()) -> list[Shown]:
     """Reduce the outputs of a cell, recorded or as sent by a kernel, to what a reader sees.
 
-    Applies ``clear_output`` and ``update_display_data``, carriage returns and backspaces; drops
-    widgets, whose ids are random, and streams of white space; merges the pieces of a stream where
-    the first one stands, as the recordings have it, and puts stdout before an adjacent stderr,
-    because their order is an accident of buffering.
+    Applies ``clear_output`` and updates of displays, also of those that an ``earlier`` cell has
+    shown, carriage returns and backspaces; drops widgets, whose ids are random, and streams of
+    white space; merges the pieces of a stream where the first one stands, as the recordings have
+    it, and puts stdout before an adjacent stderr, because their order is an accident of buffering.
     """
     shown: list[Shown] = []
     clear_next = False
@@ -74,10 +94,10 @@ def final_state(events: Iterable[Mapping[str, Any]]) -> list[Shown]:
                 shown = []
             continue
         output = _shown(event)
+        for old in (*earlier, *shown):
+            if old.display_id is not None and old.display_id == output.display_id:
+                old.data = output.data
         if kind == "update_display_data":
-            for old in shown:
-                if old.display_id is not None and old.display_id == output.display_id:
-                    old.data = output.data
             continue
         if clear_next:
             shown, clear_next = [], False
@@ -152,6 +172,8 @@ def compare(recorded: Sequence[Shown], new: Sequence[Shown]) -> tuple[int, list[
                 )
             elif mime == "image/svg+xml":
                 difference = compare_svg(value, fresh.data[mime])
+            elif mime == "text/html":
+                difference = compare_html(value, fresh.data[mime])
             else:
                 difference = compare_text(value, fresh.data[mime])
             if difference:
@@ -161,11 +183,64 @@ def compare(recorded: Sequence[Shown], new: Sequence[Shown]) -> tuple[int, list[
 
 
 def compare_kinds(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
-    """Compare which outputs there are, in order, not what they say; stderr does not count."""
+    """Compare which outputs there are, in order, not what they say; stderr does not count.
+
+    Of a live view, the form of its state is compared: names, types, and lengths of lists.
+    """
     old, fresh = ([o for o in side if o.kind != "stderr"] for side in (recorded, new))
-    if [output.label for output in old] == [output.label for output in fresh]:
-        return []
-    return [f"other kinds of outputs\n  recorded: {_overview(old)}\n  new:      {_overview(fresh)}"]
+    if [output.label for output in old] != [output.label for output in fresh]:
+        sides = f"\n  recorded: {_overview(old)}\n  new:      {_overview(fresh)}"
+        return [f"other kinds of outputs{sides}"]
+    states = [[s for o in side for s in _STATE.findall(_html(o))] for side in (old, fresh)]
+    if len(states[0]) != len(states[1]):
+        return [f"{len(states[0])} states of live views recorded, {len(states[1])} new"]
+    pairs = zip(states[0], states[1], strict=True)
+    return [found for a, b in pairs if (found := compare_state(a, b, form=True))]
+
+
+def compare_keys(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
+    """Compare the keys under which the book's own data (histories) was recorded.
+
+    A key stands for all the code that made the data, so it is equal in every profile.
+    """
+    problems = []
+    for (mime, old), (_, fresh) in itertools.zip_longest(
+        _evidence(recorded), _evidence(new), fillvalue=("", {})
+    ):
+        problems += [
+            f"{mime}: {name} {old[name]!r} recorded, {fresh.get(name)!r} new; "
+            "the code behind this evidence has changed"
+            for name in ("key", "keys")
+            if name in old and old[name] != fresh.get(name)
+        ]
+    return problems
+
+
+def _evidence(outputs: Sequence[Shown]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (mime, json.loads(value))
+        for output in outputs
+        for mime, value in output.data.items()
+        if mime.startswith(EVIDENCE) and value.startswith("{")
+    ]
+
+
+def live_problems(recorded: Sequence[Shown], tagged: bool) -> list[str]:
+    """What is wrong with the recorded live views of a cell, tagged ``live`` or not."""
+    problems = [
+        f"the {slot[1]} of the live view {slot[2]!r} is recorded; recordings leave it out"
+        for output in recorded
+        for slot in SLOT.finditer(_html(output))
+        if slot[0] != emptied(slot[0])
+    ]
+    parts = (_LIVE, SLOT, _STATE)
+    if tagged and not any(all(p.search(_html(output)) for p in parts) for output in recorded):
+        problems.append("the cell is tagged live and shows no live view (div, script, state)")
+    return problems
+
+
+def _html(output: Shown) -> str:
+    return output.data.get("text/html", "")
 
 
 def _overview(outputs: Sequence[Shown]) -> str:
@@ -178,6 +253,64 @@ def _overview(outputs: Sequence[Shown]) -> str:
         )
         or "nothing"
     )
+
+
+def compare_html(recorded: str, new: str) -> str | None:
+    """Compare two pieces of HTML: text as text, drawings and states of live views as such.
+
+    Returns:
+        None if they show the same, else the first difference in words.
+    """
+    sides = [emptied(side) for side in (recorded, new)]
+    for pattern, compare_part in (
+        (_STATE, compare_state),
+        (SVG_URI, lambda *pair: compare_svg(*map(_decoded, pair))),
+        (_SVG, compare_svg),
+    ):
+        for pair in zip(*map(pattern.findall, sides), strict=False):
+            if difference := compare_part(*pair):
+                return difference
+        sides = [pattern.sub("<part/>", side) for side in sides]  # their number is compared as text
+    return compare_text(sides[0], sides[1])
+
+
+def _decoded(address: tuple[str, str]) -> str:
+    base64_, data = address
+    return base64.b64decode(data).decode() if base64_ else unquote(data)
+
+
+def compare_state(recorded: str, new: str, form: bool = False) -> str | None:
+    """Compare the states of two live views, JSON: integers exactly, other numbers to 1e-4.
+
+    Args:
+        recorded: The recorded state.
+        new: The new one.
+        form: Compare names, types, and lengths of lists only.
+
+    Returns:
+        None if they are the same, else the first difference in words.
+    """
+
+    def difference(old: Any, fresh: Any, where: str) -> str | None:
+        if type(old) is not type(fresh):
+            return f"{where}: {short(repr(old))} recorded, {short(repr(fresh))} new"
+        if isinstance(old, (dict, list)):
+            names = [list(s) if isinstance(s, dict) else range(len(s)) for s in (old, fresh)]
+            if names[0] != names[1]:
+                return f"{where}: {names[0]} recorded, {names[1]} new"
+            parts = (difference(old[n], fresh[n], f"{where}[{n!r}]") for n in names[0])
+            return next(filter(None, parts), None)
+        near = isinstance(old, float) and math.isclose(old, fresh, rel_tol=1e-4, abs_tol=1e-4)
+        if form or near or old == fresh:
+            return None
+        return f"{where}: {short(repr(old))} recorded, {short(repr(fresh))} new"
+
+    if recorded == new:
+        return None
+    try:
+        return difference(json.loads(recorded), json.loads(new), "state")
+    except json.JSONDecodeError as error:
+        return f"the state of a live view is not JSON: {error}"
 
 
 def compare_svg(recorded: str, new: str) -> str | None:
@@ -200,8 +333,9 @@ def compare_svg(recorded: str, new: str) -> str | None:
         if (tag, list(old_items)) != (new_tag, list(new_items)):
             return f"element {number} is {tag} {list(old_items)}, new {new_tag} {list(new_items)}"
         for name, value in old_items.items():
+            tolerance = DRAWN if GEOMETRY.fullmatch(name) else PRINTED
             pattern = COORDINATE if name in ("d", "points") else NUMBER
-            if difference := compare_text(value, new_items[name], DRAWN, pattern):
+            if difference := compare_text(value, new_items[name], tolerance, pattern):
                 return f"element {number} ({tag}), {name}: {difference}"
     if len(old) != len(fresh):
         return f"{len(old)} elements recorded, {len(fresh)} new"
@@ -255,7 +389,7 @@ def unstable(outputs: Sequence[Shown], timings: bool = True) -> list[str]:
     found = []
     for output in outputs:
         for mime, value in output.data.items():
-            text = "" if mime in PICTURES else DATA_URI.sub("", value)
+            text = "" if mime in PICTURES else SVG_URI.sub("", DATA_URI.sub("", value))
             found += [
                 f"{what} in the recorded {output.label}: {short(match[0])!r}"
                 for what, pattern in patterns.items()

@@ -114,4 +114,6 @@ class Kernel(RunningKernel):
             message = self.get_message(channel, timeout=timeout)
         except Empty:
             return None
-        return message if message["parent_header"].get("msg_id") == request else None
+        ours = message["parent_header"].get("msg_id") == request
+        # a thread that an earlier cell started can update its display while this cell runs
+        return message if ours or message["msg_type"] == "update_display_data" else None

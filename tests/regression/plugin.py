@@ -28,8 +28,10 @@ from tests.regression import floor
 from tests.regression.compare import (
     Shown,
     compare,
+    compare_keys,
     compare_kinds,
     final_state,
+    live_problems,
     magic_errors,
     unstable,
 )
@@ -45,6 +47,7 @@ class Page(IPyNbFile):
 
     broken: str | None = None  # why the rest of the page cannot be checked
     executed = 0
+    results: dict[int, tuple[dict[str, Any], list[Shown]] | CellFailure]  # by number of the cell
     folder: tempfile.TemporaryDirectory[str] | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -58,6 +61,7 @@ class Page(IPyNbFile):
             " else mend the page"
         )
         self.cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        self.results = {}
         yield Recording.from_parent(self, name="recording" if self.cells else "no code")
         for number, cell in enumerate(self.cells, start=1):
             yield Cell.from_parent(
@@ -102,6 +106,38 @@ class Page(IPyNbFile):
             "MATPLOTLIBRC": str(folder / "matplotlibrc"),
         }
 
+    def execute(self, number: int) -> tuple[dict[str, Any], list[Shown]]:
+        """Execute a cell; then the later ones too, if they may still update what it shows.
+
+        Returns:
+            The content of the kernel's reply, and what a reader sees of the cell.
+
+        Raises:
+            CellFailure: The kernel died, or the time is over.
+        """
+        self.run(number)
+        result = self.results[number]
+        if isinstance(result, CellFailure):
+            raise result
+        if any(output.display_id for output in result[1]):
+            all(self.run(later) for later in range(number + 1, len(self.cells) + 1))
+        return result
+
+    def run(self, number: int) -> bool:
+        """Execute a cell unless it was, update what earlier ones show; whether it was finished."""
+        source = self.cells[number - 1].source
+        if source.strip() and number not in self.results:
+            timeout = self.config.option.nbval_cell_timeout
+            output_timeout = float(self.config.getini("book_output_timeout"))
+            done = [result[1] for result in self.results.values() if isinstance(result, tuple)]
+            try:
+                reply, events = self.kernel.run(source, timeout, output_timeout)
+                shown = final_state(events, [output for outputs in done for output in outputs])
+                self.results[number] = reply, shown
+            except CellFailure as failure:
+                self.results[number] = failure
+        return not isinstance(self.results.get(number), CellFailure)
+
     def teardown(self) -> None:
         """Stop the kernel and remove its folder."""
         super().teardown()
@@ -111,6 +147,8 @@ class Page(IPyNbFile):
 
 class Recording(pytest.Item):
     """The recording as a whole: a page with code shows outputs."""
+
+    parent: Page
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -139,9 +177,10 @@ class Recording(pytest.Item):
 class Cell(IPyNbCell):
     """A code cell, numbered from 1 as in the notebook."""
 
+    parent: Page
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.output_timeout = float(self.config.getini("book_output_timeout"))
         self.user_properties += _identity(self.parent)
 
     def setup(self) -> None:
@@ -166,6 +205,8 @@ class Cell(IPyNbCell):
             problems += self.raising(reply, new)
             problems += self.counting(reply["execution_count"])
         problems += unstable(recorded, timings=self.options["check"])
+        problems += live_problems(recorded, "live" in self.cell.metadata.get("tags", ()))
+        problems += compare_keys(recorded, new)
         problems += [f"magic failed: {error}" for error in magic_errors(recorded, new)]
         if self.options["check"]:
             compared, differences = compare(recorded, new)
@@ -179,12 +220,10 @@ class Cell(IPyNbCell):
     def execute(self) -> tuple[dict[str, Any], list[Shown]]:
         """Run the cell; if it cannot be finished, nothing after it on the page is checked."""
         try:
-            timeout = self.config.option.nbval_cell_timeout
-            reply, events = self.parent.kernel.run(self.cell.source, timeout, self.output_timeout)
+            return self.parent.execute(self.cell_num)
         except CellFailure as failure:
             self.parent.broken = f"cell {self.cell_num}: {failure}"
             raise
-        return reply, final_state(events)
 
     def forbidden(self) -> list[str]:
         """What no recorded cell may be: skipped, empty, not executed, or stopped by an error."""
@@ -266,7 +305,7 @@ class Account:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the report of one phase of one item."""
-        facts = dict(report.user_properties)
+        facts: dict[str, Any] = dict(report.user_properties)
         if "book_page" not in facts:
             return
         row = self.pages.setdefault(facts["book_page"], Row(facts["book_items"]))
@@ -278,10 +317,10 @@ class Account:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail the run if it checked no notebook, or less of a page than its floor."""
+        """Fail the run if it checked no notebook of those asked for, or less than a floor."""
         if session.config.option.collectonly:
             return
-        if not self.pages:
+        if not self.pages and asks_for_notebooks(session.config):
             self.problems.append("--nbval was given, and not one notebook was checked")
         complete = {
             page: {"cells": row.cells, "outputs": row.outputs}
@@ -308,6 +347,14 @@ class Account:
         write(f"{cells} cells executed, {outputs} outputs compared")
         for problem in self.problems:
             write(f"FAILED {problem}", red=True)
+
+
+def asks_for_notebooks(config: pytest.Config) -> bool:
+    """Whether a run is for notebooks: a full one, or one of paths that hold some, with no -k."""
+    if config.option.keyword or config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return not config.option.keyword
+    paths = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    return any(path.suffix == ".ipynb" or any(path.rglob("*.ipynb")) for path in paths)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.regression.compare import (
+    EVIDENCE,
     WIDGET,
     compare,
+    compare_html,
+    compare_keys,
     compare_kinds,
     compare_svg,
     final_state,
+    live_problems,
     magic_errors,
     unstable,
 )
@@ -66,6 +74,14 @@ OTHER = [
     ("conv1 28x28", "conv2 28x28"),
     ("28x28", "28x29"),
     ("2.14.1", "2.14.2"),
+    ("2.1.0", "2.10.0"),  # names: versions, addresses, dates, hashes, identifiers
+    ("torch 2.1", "torch 2.10"),
+    ("10.0.0.1", "10.00.0.1"),
+    ("2026-11-05", "2026-11-5"),
+    ("550e8400-e29b", "551e8400-e29b"),  # both infinite, read as numbers
+    ("10e4a07", "100e3a07"),
+    ("conv2_10", "conv2_1"),
+    ("bond 007", "bond 7"),
     ("nan", "0.5"),
     ("inf", "-inf"),
     ("nan", "inf"),
@@ -130,6 +146,10 @@ def test_clear_output_and_update() -> None:
     assert texts(display("text/plain", "old", display_id="x"), update) == [("display", "new")]
     assert texts(display("text/plain", "old", display_id="y"), update) == [("display", "old")]
     assert texts(display("text/plain", "old"), update) == [("display", "old")]
+    earlier = final_state([display("text/plain", "old", display_id="x")])
+    assert final_state([update], earlier) == [] and earlier[0].data == {"text/plain": "new"}
+    again = display("text/plain", "new", display_id="x")  # shown twice, both are brought up to date
+    assert texts(display("text/plain", "old", display_id="x"), again) == [("display", "new")] * 2
 
 
 def test_widgets_are_dropped_and_streams_around_them_merged() -> None:
@@ -154,7 +174,7 @@ def test_kinds() -> None:
     assert compare_kinds(figure, final_state([stream("1.0"), display("text/html", "")]))
 
 
-def axes_figure() -> tuple[Figure, object]:
+def axes_figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.8), dpi=100)
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -176,6 +196,14 @@ def line(shift: float) -> bytes:
 def marker(shift: float) -> bytes:
     figure, axes = axes_figure()
     axes.plot([0.2, 0.5, 0.8], [0.5, 0.5 + shift, 0.5], "o")
+    return png(figure)
+
+
+def dashboard(text: str, size: float = 6) -> bytes:
+    """A large picture with one small number; two in the last place of it are four pixels."""
+    figure = Figure(figsize=(10, 8), dpi=100)
+    figure.subplots().plot(np.sin(np.arange(100)))
+    figure.text(0.5, 0.95, text, fontsize=size)
     return png(figure)
 
 
@@ -206,11 +234,18 @@ def test_same_pictures() -> None:
         (marker(0), marker(0.03)),
         (heat(0), heat(0.1)),  # one cell of 64 by a tenth of its range
         (heat(0), heat(0.03, everywhere=True)),
+        (dashboard("0.93"), dashboard("0.98")),
+        (dashboard("0.93", size=8), dashboard("0.95", size=8)),
     ],
-    ids=["line", "marker", "one cell", "brighter"],
+    ids=["line", "marker", "one cell", "brighter", "small digit", "digit"],
 )
 def test_other_pictures(recorded: bytes, new: bytes) -> None:
     assert compare_pictures(recorded, new) is not None
+
+
+def test_a_difference_of_pictures_says_where() -> None:
+    difference = compare_pictures(dashboard("0.93"), dashboard("0.98"))
+    assert re.fullmatch(r"pictures .* around row 3\d, column 51\d, allowed 30", str(difference))
 
 
 def test_pictures_of_another_size_or_transparency() -> None:
@@ -233,6 +268,22 @@ def test_embedded_pictures_in_html() -> None:
     assert compare_text(page(line(0)), page(line(0.0013))) is None
     assert "embedded picture" in str(compare_text(page(line(0)), page(line(0.02))))
     assert compare_text(page(line(0)), page(line(0)) + "<br>")
+
+
+def titled(title: str, fonttype: str = "path") -> str:
+    figure, axes = axes_figure()
+    axes.set_title(title)
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": fonttype}):
+        FigureCanvasSVG(figure).print_svg(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("fonttype", ["path", "none"])
+@pytest.mark.parametrize("new", ["lr 0.02", "lr 0.010", "lr 0.1", "Ir 0.01"])
+def test_words_in_an_svg_are_words(fonttype: str, new: str) -> None:
+    assert compare_svg(titled("lr 0.01", fonttype), titled("lr 0.01", fonttype)) is None
+    assert compare_svg(titled("lr 0.01", fonttype), titled(new, fonttype)) is not None
 
 
 def svg(shift: float = 0.0, colour: str = "C0", heat: float = 0.0) -> str:
@@ -260,10 +311,16 @@ def test_svg_elements_attributes_and_references() -> None:
     def drawing(body: str) -> str:
         return f'<svg xmlns="http://www.w3.org/2000/svg">{body}</svg>'
 
-    base = drawing('<g id="a"/><g id="b"/><use href="#a" fill="#1f77b4"/><text>7.0</text>')
+    base = drawing(
+        '<title>61706 of 2.1.0</title><g id="a" opacity="0.30" aria-label="lr 0.01"/><g id="b"/>'
+        '<use href="#a" fill="#1f77b4" x="7.00"/><text>7.0</text>'
+    )
+    assert compare_svg(base, base.replace('x="7.00"', 'x="7.01"')) is None
     assert compare_svg(base, base.replace('"b"', '"z"')) is None
     assert compare_svg(base, base.replace('"a"', '"q"').replace("#a", "#q")) is None
-    for old, new in [("#a", "#b"), ("#1f77b4", "#1f78b4"), ("7.0", "8.0"), ("fill", "stroke"),
+    for old, new in [("#a", "#b"), ("#1f77b4", "#1f78b4"), (">7.0", ">8.0"), ("fill", "stroke"),
+                     ("61706", "61710"), ("2.1.0", "2.10.0"), ("lr 0.01", "lr 0.02"),
+                     ("0.30", "0.31"), ('x="7.00"', 'x="7.03"'),
                      ("<text>", '<text x="1">'), ('<g id="b"/>', "")]:  # fmt: skip
         assert compare_svg(base, base.replace(old, new)) is not None, (old, new)
     assert "not an SVG" in str(compare_svg(base, "<svg>"))
@@ -294,3 +351,69 @@ def test_magic_errors_are_found_in_streams_only_at_the_start_of_a_line() -> None
     error = "UsageError: Line magic function `%x` not found."
     assert magic_errors(final_state([stream(f"a\n{error}\n", "stderr")])) == [error]
     assert magic_errors(final_state([stream(f"a {error}\n")])) == []
+
+
+def view(state: str, script: str = "", x: str = "1.00") -> str:
+    return (
+        f'<div class="live" data-live="pad" role="group"><svg><path d="M 0 {x}"/></svg>'
+        f'<script type="application/json" class="state">{state}</script>'
+        f'<script data-of="pad">{script}</script></div>'
+    )
+
+
+STATE = '{"size": 3, "values": [0.5, 0.25], "name": "lr 0.01"}'
+
+
+def test_a_live_view_is_compared_by_its_figure_and_state_without_its_script() -> None:
+    for same in (view(STATE, "mount()"), view(STATE.replace("0.25", "0.25009"), x="1.01")):
+        assert compare_html(view(STATE), same) is None
+    for old, new in [("3", "4"), ("3", "3.0"), ("0.25", "0.2502"), ("0.25", "0.25, 0"),
+                     ("size", "side"), ("lr 0.01", "lr 0.010"), ("3", "]")]:  # fmt: skip
+        assert compare_html(view(STATE), view(STATE.replace(old, new, 1))), (old, new)
+    assert compare_html(view(STATE), view(STATE, x="1.10"))
+    assert compare_html(view(STATE), view(STATE).replace("pad", "pads"))
+    assert compare_html(view(STATE), view(STATE) * 2)
+
+
+def test_drawings_in_addresses_are_compared_as_drawings() -> None:
+    def images(x: str) -> list[str]:
+        drawing = f'<svg><path d="M 0 {x}"/></svg>'
+        encoded = ";base64," + base64.b64encode(drawing.encode()).decode(), "," + quote(drawing)
+        return [f'<img src="data:image/svg+xml{data}">' for data in encoded]
+
+    for old, near, far in zip(images("1.00"), images("1.01"), images("1.10"), strict=True):
+        assert compare_html(old, near) is None
+        assert "path" in str(compare_html(old, far))
+
+
+def test_a_live_view_that_is_not_compared_keeps_its_form() -> None:
+    def problems(new: str) -> list[str]:
+        sides = [final_state([display("text/html", view(s))]) for s in (STATE, new)]
+        return compare_kinds(*sides)
+
+    assert problems(STATE.replace("0.25", "0.9").replace("3", "4")) == []
+    assert problems(STATE.replace("0.25", "0.25, 1.0")) and problems(STATE.replace("size", "side"))
+    assert problems(STATE.replace("0.25", "1"))
+
+
+def test_recorded_live_views() -> None:
+    def problems(html: str, tagged: bool = True) -> list[str]:
+        return live_problems(final_state([display("text/html", html)]), tagged)
+
+    assert problems(view(STATE)) == problems("<b>1</b>", tagged=False) == []
+    assert "'pad' is recorded" in problems(view(STATE, "mount()"), tagged=False)[0]
+    assert "no live view" in problems("<b>1</b>")[0]
+    assert "no live view" in problems(view(STATE).replace(' class="state"', ""))[0]
+
+
+def test_keys_of_evidence() -> None:
+    def problems(old: dict, new: dict, mime: str = EVIDENCE + "history+json") -> list[str]:
+        return compare_keys(*(final_state([display(mime, value)]) for value in (old, new)))
+
+    assert problems({"acc": 1}, {"acc": 2}) == problems({"key": "1e5"}, {"key": "1e5"}) == []
+    assert problems({"acc": 1}, {"key": "a"}) == [], "recorded before there were keys"
+    assert "key '1e5' recorded, '10e4' new" in problems({"key": "1e5"}, {"key": "10e4"})[0]
+    assert "None new" in problems({"key": "a"}, {})[0]
+    assert problems({"keys": ["a", "b"]}, {"keys": ["a"]}, EVIDENCE + "study")
+    assert problems({"key": "a"}, {"key": "b"}, "application/json") == []
+    assert compare_keys(final_state([display(EVIDENCE + "x", {"key": "a"})]), [])

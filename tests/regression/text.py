@@ -2,7 +2,9 @@
 
 * White space counts, except for runs of spaces beside a number: numpy and torch align their
   columns by sign and width.
-* Integers (``61706``, ``3.``, ``1e-08``: no digit after a point) are equal.
+* Integers (``61706``, ``3.``, ``1e-08``: no digit after a point) are equal, but for a zero's sign.
+* Names with digits (``2.1.0``, ``10.0.0.1``, ``25.11.2026``, ``conv2_10``) are words.
+* Two ways of writing one value (``2.1`` and ``2.10``) differ: they can be names too.
 * Other printed numbers (``PRINTED``) differ by at most 1e-4 of the recorded one; or both are at
   most 1e-6, which is zero for float32 at scale one; or both show the same number of decimals, at
   least three, and at least four significant digits, and differ by one in the last place
@@ -20,10 +22,12 @@ from dataclasses import dataclass
 from tests.regression.pictures import compare_pictures
 
 NUMBER = re.compile(
-    r"((?<![\w.#])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?<![\w.])[-+]?(?:nan|NaN|inf)(?!\w))"
+    r"((?<![\w.#])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\.?\d)"
+    r"|(?<![\w.])[-+]?(?:nan|NaN|inf)(?!\w))"
 )
 COORDINATE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 DATA_URI = re.compile(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=\s]+)")
+SVG_URI = re.compile(r'data:image/svg\+xml(;base64)?,([^"]+)')
 _PARTS = re.compile(r"([-+]?)(\d*)\.(\d+)(?:[eE]([-+]?\d+))?")
 
 
@@ -35,7 +39,7 @@ class Tolerance:
         relative: Allowed difference as a fraction of the recorded number.
         absolute: Allowed difference, added to the relative one.
         zero: Two numbers no larger than this are both zero.
-        printed: Integers are exact, and the last printed digit may be off by one.
+        printed: Integers and ways of writing are exact, the last digit may be off by one.
     """
 
     relative: float
@@ -116,10 +120,12 @@ def _number_difference(recorded: str, new: str, tolerance: Tolerance) -> str | N
         return None
     a, b = float(recorded), float(new)
     if tolerance.printed and not any(re.search(r"\.(\d|[eE])", side) for side in (recorded, new)):
-        same = a == b and ("." in recorded) == ("." in new)
+        same = a == b == 0 and recorded.lstrip("+-") == new.lstrip("+-")
         return None if same else f"integer {recorded} recorded, {new} new (allowed: none)"
     if tolerance.printed and ("." in recorded) != ("." in new):
         return f"number {recorded} recorded, {new} new: an integer and a fraction"
+    if tolerance.printed and a == b != 0:
+        return f"number {recorded} recorded, {new} new: one value written in two ways"
     allowed = tolerance.absolute + tolerance.relative * abs(a)
     if abs(a - b) <= allowed or max(abs(a), abs(b)) <= tolerance.zero:
         return None
@@ -131,13 +137,12 @@ def _number_difference(recorded: str, new: str, tolerance: Tolerance) -> str | N
 
 
 def _one_in_last_place(recorded: str, new: str) -> bool:
-    parts = [_PARTS.fullmatch(side) for side in (recorded, new)]
-    if parts[0] is None or parts[1] is None or not math.isfinite(float(recorded)):
+    old, fresh = _PARTS.fullmatch(recorded), _PARTS.fullmatch(new)
+    if old is None or fresh is None or not math.isfinite(float(recorded)):
         return False
-    (_, _, old, old_exponent), (_, _, fresh, new_exponent) = (part.groups() for part in parts)
-    if len(old) != len(fresh) or len(old) < 3 or old_exponent != new_exponent:
+    if len(old[3]) != len(fresh[3]) or len(old[3]) < 3 or old[4] != fresh[4]:
         return False
-    a, b = (int("".join(part.groups()[:3])) for part in parts)
+    a, b = (int(part[1] + part[2] + part[3]) for part in (old, fresh))
     return abs(a - b) <= 1 and min(abs(a), abs(b)) >= 1000
 
 

@@ -9,6 +9,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from tests.conftest import HTML
 from tests.site.conftest import PATHS, of_every_path
 from tools.pages import ROOT
+from tools.style import check_drawn
 
 
 def close_network(page, *allowed: str) -> None:
@@ -116,13 +117,8 @@ def keep_screenshot(page, path: str, view: str) -> None:
         page.screenshot(path=str(Path(folder) / name), full_page=True)
 
 
-def test_a_solution_unfolds(page, address):
-    page.goto(f"{address}/{next(path for path in PATHS if '7-2' in path)}.html")
-    solution = page.locator("div.solution").first
-    code = solution.locator("pre").first
-    assert not code.is_visible()
-    solution.locator("button").first.click()
-    code.wait_for(state="visible", timeout=5000)
+def test_pages_made_anew_keep_the_limits_of_what_is_drawn(page, log):
+    assert check_drawn(page, HTML) == []
 
 
 def test_dark_mode_switches_and_stays(page, address):

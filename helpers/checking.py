@@ -1,0 +1,200 @@
+"""Exercises that answer back: `check("label")` judges an answer, `progress()` counts the solved.
+
+`answers/` holds inputs, results, and what common mistakes give, made by `python -m tools.answers`.
+Numbers agree within 0.0001, relative or absolute; lists, arrays and tensors of every type count the
+same. Answers that are not code are kept as hashes: hidden from a glance, which is enough.
+"""
+
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import linecache
+import math
+import random
+import sys
+import textwrap
+import traceback
+from numbers import Real
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ANSWERS = Path(__file__).with_name("answers")
+REPORT = "the authors of the book"  # an address, in notebooks that run by themselves
+TOLERANCE = {"rel_tol": 1e-4, "abs_tol": 1e-4}
+RIGHT, WRONG, WAITING = "✓", "✗", "○"
+SLIPS = (NameError, AttributeError, NotImplementedError)  # errors that refuse no input
+solved: dict[str, dict[str, bool]] = {}  # by section and label, since the kernel started
+
+
+class Crash(NamedTuple):
+    error: Exception
+    line: str  # of the student's code, that led to it
+
+
+def check(label: str) -> None:
+    """Print what there is to say about the answer to an exercise."""
+    sign, text = WAITING, f"No exercise is called {label!r}."
+    for path in ANSWERS.glob("*.json"):
+        exercises = json.loads(path.read_text(encoding="utf-8"))
+        if label in exercises:
+            sign, text = judge(exercises[label], sys._getframe(1).f_globals)
+            state = solved.setdefault(path.stem.replace("_", "."), dict.fromkeys(exercises, False))
+            state[label] = sign == RIGHT
+    print(sign, text)
+
+
+def progress() -> None:
+    """Print how many exercises are solved, in each section of which one was tried."""
+    for section, state in solved.items():
+        print(f"{section}: {sum(state.values())} of {len(state)} solved")
+    print(f"Is a verdict wrong? Send your code and the name of the check to {REPORT}.")
+
+
+def judge(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str]:
+    """Verdict on what a namespace holds under the exercise's name: a sign and the words."""
+    name = exercise["name"]
+    if name not in namespace:
+        return WAITING, f"Waiting for `{name}`: no cell that ran defines it."
+    if "parts" in exercise:
+        return judge_values(name, exercise, namespace[name])
+    if not callable(namespace[name]):
+        return WRONG, f"`{name}` should be a function; it is {show(plain(namespace[name]))}."
+    return judge_code(exercise, namespace)
+
+
+def judge_values(name: str, exercise: dict[str, Any], given: Any) -> tuple[str, str]:
+    """Judge numbers, shapes and choices: one, or a dictionary of them."""
+    parts = exercise["parts"]
+    answers = {"": given} if "" in parts else given
+    if not isinstance(answers, dict) or parts.keys() - answers.keys():
+        return WRONG, f"`{name}` should be a dictionary with the keys {', '.join(parts)}."
+    right, missing, wrong = [], [], []
+    for key, part in parts.items():
+        answer = plain(answers[key])
+        code = digest(exercise["salt"] + key, answer, part["digits"])
+        if answer is None or "Ellipsis" in repr(answer):
+            missing.append(key)
+        elif code == part["right"]:
+            right.append(key)
+        else:
+            wrong.append(part["wrong"].get(code, part["otherwise"]))
+    if len(missing) == len(parts):
+        return WAITING, f"Waiting for `{name}`: your answer goes in place of `...`."
+    if len(right) == len(parts):
+        return RIGHT, exercise["shows"]
+    counts = [f"{w}: {', '.join(k)}." for w, k in (("Right", right), ("Open", missing)) if k]
+    return WRONG if wrong else WAITING, "\n  ".join(filter(None, [" ".join(counts), *wrong]))
+
+
+def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str]:
+    """Judge a function by its results in all cases."""
+    name, cases = exercise["name"], exercise["cases"]
+    came = [attempt(case, exercise["inputs"], namespace) for case in cases]
+    for outcome in came:
+        if isinstance(outcome, Crash) and "raise NotImplementedError" in outcome.line:
+            return WAITING, f"Waiting for `{name}`: your code replaces {outcome.line}"
+    if all(outcome is None for outcome in came):
+        return WRONG, f"`{name}` returns None. Did you forget `return`?"
+    wrong = [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]
+    if not wrong:
+        return RIGHT, exercise["shows"]
+    right = {str(k): case["result"] for k, case in enumerate(cases)}
+    mistakes = [m for m in exercise["mistakes"] if explains(right | m["results"], came, wrong)]
+    values = [k for k in wrong if not isinstance(came[k], Crash)]
+    k = min(values if mistakes and values else wrong, key=lambda k: cases[k]["size"])
+    unknown = f"Wrong in {len(wrong)} of {len(cases)} cases. The smallest of them:"
+    said = mistakes[0]["says"] if mistakes else unknown
+    return WRONG, "\n    ".join([said, *counterexample(cases[k], came[k])])
+
+
+def attempt(case: dict[str, Any], dtype: str, namespace: dict[str, Any]) -> Any:
+    """What a call returns, in plain numbers, or a `Crash`; its inputs are made anew."""
+    inputs = copy.deepcopy(case["inputs"])
+    for name in [name for name, value in inputs.items() if dtype and isinstance(value, list)]:
+        import torch
+
+        inputs[name] = torch.tensor(inputs[name], dtype=getattr(torch, dtype))
+    with contextlib.ExitStack() as stack:  # print nothing, leave the random states as they are
+        stack.callback(random.setstate, random.getstate())
+        if numpy := sys.modules.get("numpy"):
+            stack.callback(numpy.random.set_state, numpy.random.get_state())
+        if torch := sys.modules.get("torch"):
+            stack.callback(torch.set_rng_state, torch.get_rng_state())
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        try:
+            return plain(eval(case["call"], {**namespace, **inputs}))
+        except Exception as error:
+            steps = traceback.walk_tb(error.__traceback__)
+            places = [(f.f_code.co_filename, n) for f, n in steps if f.f_globals is namespace]
+            lines = [f"line {n}: {linecache.getline(file, n).strip()}" for file, n in places]
+            return Crash(error, lines[-1] if lines else "")
+
+
+def explains(results: dict[str, Any], came: list[Any], wrong: list[int]) -> bool:
+    """Whether a mistake gives all results that came, and one of them, or its crashes, is wrong."""
+    values = [k for k, outcome in enumerate(came) if not isinstance(outcome, Crash)]
+    ours = [type(o.error).__name__ if isinstance(o, Crash) else None for o in came]
+    theirs = [r["raises"] if isinstance(r, dict) else None for r in results.values()]
+    evidence = set(values) & set(wrong) or (values and ours == theirs)
+    return bool(evidence) and all(agree(came[k], results[str(k)]) for k in values)
+
+
+def agree(outcome: Any, result: Any) -> bool:
+    """Whether an outcome is the expected one: a value, or the refusal of senseless inputs."""
+    if isinstance(result, dict):
+        return isinstance(outcome, Crash) and not isinstance(outcome.error, SLIPS)
+    if isinstance(result, list) and isinstance(outcome, list):
+        return len(outcome) == len(result) and all(map(agree, outcome, result))
+    if isinstance(result, Real) and isinstance(outcome, Real):
+        return f"{outcome}{result}" == "nannan" or math.isclose(outcome, result, **TOLERANCE)
+    return type(outcome) is type(result) and outcome == result
+
+
+def counterexample(case: dict[str, Any], outcome: Any) -> list[str]:
+    """The inputs, the call, what came and what was expected."""
+    result, inputs = case["result"], [f"{n} = {show(v)}" for n, v in case["inputs"].items()]
+    came, expected = show(outcome), show(result)
+    if isinstance(result, dict):
+        expected = "an error, since these inputs make no sense"
+    elif () != shape(outcome) != shape(result) != ():
+        came, expected = f"{came}, shape {shape(outcome)}", f"{expected}, shape {shape(result)}"
+    came += ": did you forget `return` in one branch?" * (outcome is None)
+    return [*inputs, case["call"], f"came      {came}", f"expected  {expected}"]
+
+
+def plain(value: Any) -> Any:
+    """Numbers, and lists of lists, in place of tensors, arrays, tuples and sets."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value), key=str)
+    return [plain(item) for item in value] if isinstance(value, list | tuple | range) else value
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    return (len(value), *shape(value[0] if value else 0)) if isinstance(value, list) else ()
+
+
+def show(value: Any) -> str:
+    """A value or a crash, cut short."""
+    if isinstance(value, Crash):
+        said = textwrap.shorten(f"{type(value.error).__name__}: {value.error}", 90)
+        return f"{said}\n              in {value.line}" if value.line else said
+    if isinstance(value, list):
+        rows = [*map(show, value[:8]), *["…"][: len(value) > 8]]
+        tall = isinstance(value[0] if value else 0, list) and sum(map(len, rows)) > 50
+        return "[" + (f",\n{' ' * 15}" if tall else ", ").join(rows) + "]"
+    return f"{value:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
+
+
+def digest(salt: str, answer: Any, digits: int) -> str:
+    """Hash of an answer in one spelling of the many that it can have; numbers are rounded."""
+    if isinstance(answer, list):
+        answer = [digest("", item, digits) for item in answer]
+    elif isinstance(answer, Real) and math.isfinite(answer):
+        answer = f"{round(float(answer), digits) + 0.0:.{digits}f}"
+    text = f"{salt} {' '.join(str(answer).casefold().split())}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,298 @@
+/** What all live views share: mounting, controls, pointer, keys, words. A view adds a model and a drawing. */
+
+/**
+ * @template {Record<string, any>} S
+ * @typedef {object} View
+ * @property {string} name The value of `data-live`.
+ * @property {(live: Live<S>) => () => void} build Make the parts; the function it returns draws them.
+ * @property {(state: S) => string} say The result, in one sentence.
+ * @property {string} [invite] What stands before the goals.
+ * @property {{ask: string, met: (state: S) => boolean}[]} [tries] Goals for the reader to reach.
+ */
+
+/** @typedef {Record<string, string | number | boolean | null | undefined>} Attributes */
+
+const NAMESPACE = "http://www.w3.org/2000/svg";
+export const QUIET = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab takes the keys
+
+/**
+ * Set attributes (undefined, null and false leave one out) and append children.
+ * @template {Element} E
+ * @param {E} element @param {Attributes} attributes @param {(Node | string)[]} children
+ */
+export function fill(element, attributes, children = []) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) element.removeAttribute(name);
+    else element.setAttribute(name, String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/** @param {string} tag @param {Attributes} [attributes] @param {(Node | string)[]} children */
+export function svg(tag, attributes = {}, ...children) {
+  return /** @type {SVGElement} */ (fill(document.createElementNS(NAMESPACE, tag), attributes, children));
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag @param {Attributes} [attributes] @param {(Node | string)[]} children
+ */
+export function html(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** 1234.5 → "1,234.5", -1 → "−1". @param {number} value @param {number} digits Decimals, at most. */
+export function number(value, digits = 0) {
+  const text = Math.abs(value).toLocaleString("en", { maximumFractionDigits: digits });
+  return (value < 0 && Number(text) !== 0 ? "−" : "") + text;
+}
+
+/** @param {number} count @param {string} one @param {string} many */
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+/** ["a", "b", "c"] → "a, b and c". @param {string[]} words */
+export function list(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** The nearest integer in [low, high]. @param {number} value @param {number} low @param {number} high */
+export function clamp(value, low, high) {
+  return Math.max(low, Math.min(high, Math.round(value)));
+}
+
+/** Collects the marks of a drawing; a kind is a class of the style sheet. */
+export class Pen {
+  /** @type {SVGElement[]} */
+  marks = [];
+
+  /** @param {string} tag @param {string} kind @param {Attributes} of @param {(Node | string)[]} inside */
+  put(tag, kind, of, ...inside) {
+    const mark = svg(tag, { class: kind || null, ...of }, ...inside);
+    this.marks.push(mark);
+    return mark;
+  }
+
+  /** @param {string} kind @param {number} x @param {number} y @param {number} width @param {number} height */
+  rect(kind, x, y, width, height, rx = 0) {
+    return this.put("rect", kind, { x, y, width: Math.max(0, width), height, rx: rx || null });
+  }
+
+  /** @param {string} kind @param {number} x @param {number} y @param {string} words */
+  text = (kind, x, y, words) => this.put("text", kind, { x, y }, words);
+
+  /** @param {string} kind @param {string} d */
+  path = (kind, d) => this.put("path", kind, { d });
+
+  /** @param {SVGElement} picture @param {number} width @param {number} height In units, or pixels. */
+  show(picture, width, height) {
+    picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    picture.replaceChildren(...this.marks);
+  }
+}
+
+/** @template {Record<string, any>} S */
+export class Live {
+  /** @param {HTMLElement} root @param {View<S>} view */
+  constructor(root, view) {
+    this.root = root;
+    this.view = view;
+    /** @type {S} */
+    this.start = JSON.parse(root.querySelector(".state")?.textContent ?? "{}");
+    /** @type {S} */
+    this.state = structuredClone(this.start);
+    this.stage = html("div", { class: "stage" });
+    this.aside = html("div", { class: "aside" });
+    this.controls = html("div", { class: "controls" });
+    this.words = html("div", { class: "words" });
+    this.said = html("p", { class: "said", role: "status" });
+    /** @type {(() => void)[]} */
+    this.drawn = [];
+    this.waiting = false;
+    this.draw = view.build(this);
+    this.button("Reset", () => this.change(structuredClone(this.start)));
+    this.words.append(this.said);
+    const alive = html("div", { class: "alive" }, this.stage, this.controls, this.words, this.aside);
+    if (view.tries) alive.append(this.offer(view.invite ?? "Try to", view.tries));
+    root.querySelector(".alive")?.remove();
+    root.append(alive);
+    /** @type {HTMLElement | null} */ (root.querySelector(".still"))?.setAttribute("hidden", "");
+    this.paint();
+    let width = alive.clientWidth;
+    new ResizeObserver(() => {
+      if (alive.clientWidth === width || !alive.clientWidth) return; // none while it is not shown
+      width = alive.clientWidth;
+      this.change({});
+    }).observe(alive);
+  }
+
+  /** Change the state and draw it on the next frame. @param {Partial<S>} patch */
+  change(patch) {
+    Object.assign(this.state, patch);
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.guard(() => this.paint());
+    });
+  }
+
+  /** @param {keyof S & string} key @param {any} value */
+  set(key, value) {
+    this.change(/** @type {Partial<S>} */ ({ [key]: value }));
+  }
+
+  paint() {
+    this.draw();
+    for (const update of this.drawn) update();
+    const sentence = this.view.say(this.state);
+    if (this.said.textContent !== sentence) this.said.textContent = sentence;
+  }
+
+  /** Run what a hand has asked for; if it fails, the still figure comes back. @param {() => void} action */
+  guard(action) {
+    try {
+      action();
+    } catch (error) {
+      fail(this.root, error);
+    }
+  }
+
+  /**
+   * A slider for one number of the state.
+   * @param {keyof S & string} key
+   * @param {{name: string, symbol?: string, min: number, max: number, step?: number,
+   *   show?: (value: number) => string}} options
+   */
+  slider(key, { name, symbol = "", min, max, step = 1, show = (value) => number(value, 2) }) {
+    const input = html("input", { type: "range", min, max, step, ...QUIET });
+    const value = html("output");
+    const words = html("span", { class: "name" }, name, symbol && " ", html("i", {}, symbol));
+    input.addEventListener("input", () => this.guard(() => this.set(key, Number(input.value))));
+    this.drawn.push(() => {
+      input.value = String(this.state[key]);
+      input.setAttribute("aria-valuetext", (value.textContent = show(this.state[key])));
+    });
+    this.controls.append(html("label", { class: `slider ${key}` }, words, input, value));
+    return input;
+  }
+
+  /** @param {string} name @param {() => void} action @param {() => boolean} [pressed] Whether it is down. */
+  button(name, action, pressed) {
+    const button = html("button", { type: "button", ...QUIET }, name);
+    button.addEventListener("click", () => this.guard(action));
+    if (pressed) this.drawn.push(() => button.setAttribute("aria-pressed", String(pressed())));
+    this.controls.append(button);
+    return button;
+  }
+
+  /**
+   * Buttons, each of which changes the state; the one whose first value the state has is down.
+   * @param {string} name @param {Record<string, Partial<S>>} changes By the button's name.
+   */
+  choice(name, changes) {
+    const group = html("div", { class: "choice", role: "group", "aria-label": name });
+    for (const [label, patch] of Object.entries(changes)) {
+      const [[key, value]] = Object.entries(patch);
+      group.append(this.button(label, () => this.change(patch), () => `${this.state[key]}` === `${value}`));
+    }
+    this.controls.append(group);
+    return group;
+  }
+
+  /**
+   * Goals; one that has been reached keeps its tick until the reset.
+   * @param {string} invite @param {NonNullable<View<S>["tries"]>} tries
+   */
+  offer(invite, tries) {
+    const goals = html("ul");
+    for (const { ask, met } of tries) {
+      const tick = html("span", { class: "tick" });
+      const item = html("li", {}, tick, ask);
+      this.drawn.push(() => {
+        if (JSON.stringify(this.state) === JSON.stringify(this.start)) item.classList.remove("met");
+        if (met(this.state)) item.classList.add("met");
+        tick.textContent = item.classList.contains("met") ? "✓ " : "○ ";
+      });
+      goals.append(item);
+    }
+    return html("div", { class: "try" }, html("p", {}, invite), goals);
+  }
+
+  /**
+   * Follow mouse, pen or finger over an element; a finger that moves up or down still scrolls.
+   * @param {GlobalEventHandlers & Element} element
+   * @param {(x: number, y: number, first: boolean) => void} move Gets pixels from the upper left corner.
+   */
+  drag(element, move) {
+    /** @param {PointerEvent} event */
+    const follow = (event) =>
+      this.guard(() => {
+        const first = event.type === "pointerdown";
+        if (first && event.button === 0) element.setPointerCapture(event.pointerId);
+        if (!element.hasPointerCapture(event.pointerId)) return;
+        const box = element.getBoundingClientRect();
+        move(event.clientX - box.left, event.clientY - box.top, first);
+      });
+    element.classList.add("draggable");
+    element.addEventListener("pointerdown", follow);
+    element.addEventListener("pointermove", follow);
+  }
+
+  /**
+   * Let an element be reached by Tab and moved by keys, as a slider is.
+   * @param {GlobalEventHandlers & Element} element
+   * @param {string} name
+   * @param {Record<string, () => void>} actions By the key's name.
+   * @param {() => {min?: number, max: number, now: number, text: string}} place
+   */
+  steer(element, name, actions, place) {
+    fill(element, { role: "slider", tabindex: 0, "aria-label": name, ...QUIET });
+    element.addEventListener("keydown", (event) => {
+      const action = actions[event.key];
+      if (!action || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.guard(action);
+    });
+    this.drawn.push(() => {
+      const { min = 0, max, now, text } = place();
+      fill(element, { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now });
+      element.setAttribute("aria-valuetext", text);
+    });
+  }
+}
+
+/** Bring the still figure back, with one line below it. @param {HTMLElement} root @param {unknown} error */
+function fail(root, error) {
+  root.querySelector(".alive")?.remove();
+  root.querySelector(".still")?.removeAttribute("hidden");
+  const hint = root.querySelector(".hint");
+  if (hint) hint.textContent = `This figure stands still, because its script failed: ${error}`;
+}
+
+/**
+ * Bring the figure around a script to life, as soon as it is near the window.
+ * @template {Record<string, any>} S
+ * @param {Element | null} script Its own element; in VS Code a copy of it stands beside the figure.
+ * @param {View<S>} view
+ */
+export function mount(script, view) {
+  const around = script?.closest("[data-live]");
+  const beside = (script?.parentElement ?? document).querySelectorAll(`[data-live="${view.name}"]`);
+  const root = /** @type {HTMLElement & {live?: unknown} | undefined} */ (around ?? [...beside].at(-1));
+  if (!root || root.live) return;
+  root.live = "waits until it is near";
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    try {
+      root.live = new Live(root, view);
+    } catch (error) {
+      fail(root, error);
+    }
+  }, { rootMargin: "500px" });
+  observer.observe(root);
+}

@@ -1,0 +1,1 @@
+"""What earlier pages built: one module a page, written by `make export`, never edited."""

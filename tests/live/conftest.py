@@ -1,0 +1,82 @@
+"""A browser for the views; the functions of a view's model, called from Python."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from helpers.live.view import code_of
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: CI has to install it")
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, monkeypatch, tmp_path):
+    """Open HTML from a folder, every request refused; `page.faults` collects what goes wrong."""
+    monkeypatch.undo()  # the driver of the browser needs the loopback connections
+    contexts = []
+
+    def open_page(html: str, *, theme="light", width=800, background="#fff", **options):
+        options.setdefault("reduced_motion", "reduce")
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=theme, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.faults = []
+        page.on("console", lambda m: page.faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        path = tmp_path / f"page-{len(contexts)}.html"
+        path.write_text(
+            f'<!DOCTYPE html><html lang="en" data-theme="{theme}"><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width"><title>A page</title>'
+            "<style>body { margin: 1rem; font: 16px sans-serif }"
+            '[data-theme="dark"] { background: #121212; color: #ced6dd }</style>'
+            f"<body><main><h1>A page</h1>{html}</main></body></html>",
+            encoding="utf-8",
+        )
+
+        def check(route):
+            if route.request.url.startswith((path.as_uri(), "data:")):
+                route.continue_()
+            else:
+                page.faults.append(f"asked for {route.request.url}")
+                route.abort()
+
+        page.route("**/*", check)
+        page.goto(path.as_uri(), wait_until="load")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def call(open_page):
+    """Call a function of a view's model for each tuple of arguments, in one go."""
+
+    def call(view: str, function: str, arguments: list):
+        page = open_page("")
+        code = "\n".join(map(code_of, ("view.js", f"{view}.js")))
+        script = (
+            f"(() => {{ {code}\nreturn {json.dumps(arguments)}.map((a) => {function}(...a)); }})()"
+        )
+        return page.evaluate(script)
+
+    return call
