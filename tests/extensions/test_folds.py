@@ -35,7 +35,7 @@ RETURNED = {"recorded-claims": "'ReLU ends ahead of sigmoid, by 0.10 to 0.14 ove
 def make_book(folder: Path, page: str = PAGE) -> Path:
     """A book of the page, recorded: its cells print and return what the tables above say."""
     (folder / "chapters").mkdir(parents=True)
-    for name in ("_config.yml", "_static", "extensions", "tools"):
+    for name in ("_config.yml", "_static", "exercises", "extensions", "tools"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     (folder / "references.bib").write_text("")
