@@ -146,6 +146,7 @@ WRONG = {
     CELL.format("claims", "print('a\\nb')"): r"claims prints more than one line: 'a\nb'",
     CELL.format("proof", "print('n' * 97)"): "prints a verdict of more than 96 characters",
     CELL.format("proof", "print('and so on …')"): "or one cut off: 'and so on …'",
+    CELL.format("claims", "print('so')\n_ = plt.plot([1])"): "claims shows a picture",
     "```{aside-start} Open?\n```\n\nWords.\n\n## Next": "the aside 'Open?' does not end before",
     "```{aside-end}\n```": "an {aside-end} without its {aside-start}",
 }
