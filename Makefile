@@ -64,7 +64,7 @@ test-all: $(READY) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
-	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
+	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k is_accessible
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m tools.record $(PAGE)

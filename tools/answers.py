@@ -40,8 +40,9 @@ def cells_of(section: str) -> list[tuple[str, set[str], str]]:
     for cell in jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst").cells:
         if cell.cell_type == "code":
             found.append((label, set(cell.metadata.get("tags", [])), cell.source))
-        elif starts := re.findall(r"^:label: ex-([\w-]+)$", cell.source, flags=re.M):
-            label = starts[-1]
+        else:
+            label = "" if "{solution-end}" in cell.source else label
+            label = [label, *re.findall(r"^:label: ex-([\w-]+)$", cell.source, flags=re.M)][-1]
     return [entry for entry in found if entry[0]]
 
 

@@ -1,7 +1,6 @@
 """The notebooks that run by themselves: what the build writes, and one in an empty folder."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from extensions.notebooks import bundle, standalone
 from helpers.live.view import emptied
 from helpers.pages import ROOT, code_cells, find_page
+from tests.conftest import HTML
 from tests.regression.kernel import CLOSE_NETWORK
 from tests.test_book import PAGES
 from tools.fresh import copy_environment, run
@@ -27,15 +27,9 @@ of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
 @pytest.fixture(scope="module")
-def notebooks(tmp_path_factory):
-    """All notebooks of the book by the name of their page, built as `make book` does."""
-    folder = tmp_path_factory.mktemp("site")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", folder]
-    environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1"}
-    build = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert build.returncode == 0, (build.stdout + build.stderr)[-5000:]
-    written = (folder / "_build" / "html" / "notebooks").rglob("*.ipynb")
+def notebooks(log):
+    """All notebooks of the book by the name of their page, as the build of the site writes them."""
+    written = (HTML / "notebooks").rglob("*.ipynb")
     return {path.stem: nbformat.read(path, as_version=4) for path in written}
 
 
