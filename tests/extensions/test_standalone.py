@@ -232,6 +232,14 @@ def lines_of(texts: Iterable[str]) -> set[str]:
     return {line for text in texts for line in text.split("\n") if len(line.strip()) > 24}
 
 
+def brought_in(notebook: NotebookNode) -> list[str]:
+    """All code, and all data, that a notebook brings along."""
+    files = unpacked(notebook.cells)
+    pages = [nbformat.reads(text, 4) for name, text in files.items() if name.endswith(".ipynb")]
+    inside = [cell.source for page in pages for cell in page.cells]
+    return inside + [text for name, text in files.items() if not name.endswith(".ipynb")]
+
+
 def functions(code: str) -> set[str]:
     """What the functions in some code do, without their names and documentation."""
     nodes = (n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.FunctionDef))
@@ -246,9 +254,7 @@ def test_no_solution_and_no_mistake_is_in_a_students_edition(students, notebooks
     """Nor in what it brings along, nor in what the pages of the appendix bring along."""
     assert set(students) == {page.stem for page in SECTIONS}
     appendix = [notebooks[page.stem] for page in PAGES if page not in SECTIONS]
-    texts = [text for n in appendix for text in unpacked(n.cells).values()]
-    texts += [text for n in students.values() for text in unpacked(n.cells).values()]
-    texts += [cell.source for n in students.values() for cell in n.cells]
+    texts = [text for n in [*appendix, *students.values()] for text in brought_in(n)]
     everything = lines_of(texts) | lines_of(c.source for n in students.values() for c in n.cells)
     cells = {page: jupytext.read(page).cells for page in PAGES}
     lessons = lines_of(c.source for page in PAGES for c in without_solutions(cells[page]))
