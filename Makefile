@@ -50,8 +50,9 @@ book: $(SITE) ## compile the site from the recordings, into _build/html
 serve: $(SITE) ## compile the site, serve it on this machine, compile again whenever a page is saved
 	$(BIN)/python -m tools.serve
 
-notebooks: book ## notebooks that run by themselves; RUN=python3.12 executes them where nothing else is
-	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks")
+notebooks: export BOOK_INSTRUCTOR ?= $(CURDIR)/_build/instructor
+notebooks: book ## notebooks that run by themselves, for instructors too; RUN=python3.12 executes them where nothing else is
+	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks; those with notes for instructors: _build/instructor")
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
@@ -64,7 +65,7 @@ test-all: $(READY) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
-	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k in_the_browser
+	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k is_accessible
 
 record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-pooling, PROFILE=full)
 	BOOK_PROFILE=$(PROFILE) $(BIN)/python -m tools.record $(PAGE)

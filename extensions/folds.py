@@ -185,7 +185,8 @@ class FoldAll(SphinxPostTransform):
         elif "hide-output" in tags and output:
             sealed = make_fold("sealed", words(asked or PREDICT), output)
             if "hide-input" in tags:
-                cell.children = [sealed, make_fold("code", words(f"Code{self.shown(output)}"), code)]
+                title = words(f"Code{self.shown(output)}")
+                cell.children = [sealed, make_fold("code", title, code)]
             else:
                 cell.children = [*code, sealed]
         elif "hide-input" in tags:

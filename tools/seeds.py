@@ -39,6 +39,7 @@ PROCESSORS = {  # the instruction sets of PyTorch's own kernels and of oneDNN's,
     "AVX2": ("avx2", "AVX2", "2"),
     "AVX-512": ("avx512", "AVX512_CORE", "1"),
 }
+KEPT = ROOT / "_build" / "seeds"
 ON_PROCESSORS = ("7-6-lenet", "8-6-resnet")  # where no page is named
 CLOSE = 5  # standard deviations: nearer bounds are listed
 TIGHT = 0.5  # share of a tolerance: errors that take more are listed
@@ -69,7 +70,7 @@ class Run:
         sources += sorted((ROOT / "helpers").rglob("*.py"))
         texts = [code, *(path.read_text(encoding="utf-8") for path in sources)]
         key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
-        return ROOT / "_build" / "seeds" / f"{self}, {key}.json"
+        return KEPT / f"{self}, {key}.json"
 
     def do(self) -> dict[str, Any]:
         """Execute the page in a process of its own, unless that has been done; return its notes."""
@@ -141,10 +142,10 @@ class Notes:
         import torch
 
         try:
-            a, b = torch.broadcast_tensors(torch.as_tensor(below), torch.as_tensor(above))
+            sides = [torch.as_tensor(side, dtype=torch.float64) for side in (below, above)]
+            a, b = (side.detach().flatten() for side in torch.broadcast_tensors(*sides))
         except (TypeError, ValueError, RuntimeError):
             return  # no numbers
-        a, b = a.detach().double().flatten(), b.detach().double().flatten()
         if len(a):
             nearest = int((b - a).argmin())
             self.bounds[f"{self.cell}: {text}"].append((float(a[nearest]), float(b[nearest])))

@@ -13,7 +13,7 @@
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Attributes */
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const QUIET = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab takes the keys
+export const QUIET = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab takes the keys
 
 /**
  * Set attributes (undefined, null and false leave one out) and append children.
@@ -189,15 +189,15 @@ export class Live {
   }
 
   /**
-   * Buttons of which one is down: a value of the state.
-   * @param {keyof S & string} key
-   * @param {string} name
-   * @param {Record<string, any>} values The value of the state by the button's name.
+   * Buttons, each of which changes the state; the one whose first value the state has is down.
+   * @param {string} name @param {Record<string, Partial<S>>} changes By the button's name.
    */
-  choice(key, name, values) {
+  choice(name, changes) {
     const group = html("div", { class: "choice", role: "group", "aria-label": name });
-    for (const [label, value] of Object.entries(values))
-      group.append(this.button(label, () => this.set(key, value), () => this.state[key] === value));
+    for (const [label, patch] of Object.entries(changes)) {
+      const [[key, value]] = Object.entries(patch);
+      group.append(this.button(label, () => this.change(patch), () => `${this.state[key]}` === `${value}`));
+    }
     this.controls.append(group);
     return group;
   }

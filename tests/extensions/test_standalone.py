@@ -1,7 +1,6 @@
 """The notebooks that run by themselves: what the build writes, and one in an empty folder."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from extensions.notebooks import bundle, standalone
 from extensions.notebooks.editions import with_checks_in_reach, without_solutions
 from helpers.live.view import emptied
 from helpers.pages import ROOT, find_page
+from tests.conftest import HTML, INSTRUCTOR
 from tests.regression.kernel import CLOSE_NETWORK
 from tests.test_book import PAGES, SECTIONS
 from tools.answers import cells_of, code_of, page_of, solution_of
@@ -34,16 +34,9 @@ of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Folder of the notebooks of a site that was built as `make notebooks` does."""
-    folder = tmp_path_factory.mktemp("site")
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", folder]
-    environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1"}
-    environment[standalone.INSTRUCTOR] = str(folder / "instructor")
-    build = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert build.returncode == 0, (build.stdout + build.stderr)[-5000:]
-    return folder / "_build" / "html" / "notebooks"
+def built(log):
+    """Folder of the notebooks that the build of the site writes."""
+    return HTML / "notebooks"
 
 
 def read(folder: Path) -> dict[str, NotebookNode]:
@@ -283,7 +276,7 @@ def test_a_students_notebook_says_what_it_is_and_keeps_exercises(students, noteb
 
 
 def test_the_instructors_edition_has_notes_and_is_not_on_the_site(built):
-    instructors = read(built.parents[2] / "instructor")
+    instructors = read(INSTRUCTOR)
     assert set(instructors) == {page.stem for page in PAGES}
     for section in sections():
         if page_of(section) in CHECKED:

@@ -124,7 +124,7 @@ def test_code_has_its_columns_and_what_is_wider_says_so(page, book, size, column
     for pre in page.locator("article .cell_input pre:visible").all():
         assert pre.evaluate(COLUMNS) >= columns
     wide = page.locator("article pre", has_text="wide = 1")
-    page.wait_for_function("document.querySelector('article pre[tabindex]') !== null")
+    page.wait_for_function("document.querySelector('article pre[data-wide]') !== null")
     assert "gradient" in wide.evaluate("pre => getComputedStyle(pre).backgroundImage")
     narrow = page.locator("article pre", has_text="half = ")
     assert narrow.evaluate("pre => getComputedStyle(pre).backgroundImage") == "none"
