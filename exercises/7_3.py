@@ -531,17 +531,17 @@ OTHER_FRAMEWORK = Code(
         Mistake(
             "The odd cell stands on the wrong side",
             "TensorFlow adds it after the image: to the right and below.",
-            {"return total // 2, total - total // 2": "return total - total // 2, total // 2"},
+            {"total // 2, total - total // 2": "total - total // 2, total // 2"},
         ),
         Mistake(
             "The odd cell is lost",
             "Both sides got the half, rounded down. Their sum must be the total.",
-            {"return total // 2, total - total // 2": "return total // 2, total // 2"},
+            {"total // 2, total - total // 2": "total // 2, total // 2"},
         ),
         Mistake(
             "One cell too many",
             "Both sides got the half, rounded up. An odd total cannot be shared evenly.",
-            {"return total // 2, total - total // 2": "return -(-total // 2), -(-total // 2)"},
+            {"total // 2, total - total // 2": "-(-total // 2), -(-total // 2)"},
         ),
         Mistake(
             "A negative padding",
@@ -568,7 +568,7 @@ OTHER_FRAMEWORK = Code(
         Mistake(
             "Half a cell",
             "Cells cannot be split: use //, and give the odd one to the side after.",
-            {"return total // 2, total - total // 2": "return total / 2, total / 2"},
+            {"total // 2, total - total // 2": "total / 2, total / 2"},
         ),
         Mistake(
             "A step too many",
@@ -578,7 +578,7 @@ OTHER_FRAMEWORK = Code(
         Mistake(
             "The total alone",
             "It is right. Now share it between the two sides, the odd cell after the image.",
-            {"return total // 2, total - total // 2": "return total"},
+            {"total // 2, total - total // 2": "total"},
         ),
     ],
     second="""
@@ -630,39 +630,36 @@ HALF_STRIDE = Code(
             "The kernel is transposed",
             "The operator's name means the matrix of the whole layer, not K. Each value writes K "
             "as it stands.",
-            {"= Y.shape, K.shape": "= Y.shape, K.T.shape", "* K\n": "* K.T\n"},
+            {"Y.shape, K.shape": "Y.shape, K.T.shape", "* K\n": "* K.T\n"},
         ),
         Mistake(
             "The stride is ignored",
             "This is the result for stride 1. One row down in Y means `stride` rows down in the "
             "output.",
-            {
-                "(m_h, m_w), (k_h, k_w) = Y.shape, K.shape": "stride = 1\n    (m_h, m_w), (k_h, "
-                "k_w) = Y.shape, K.shape"
-            },
+            {"full = Y.new_zeros(": "stride = 1\n    full = Y.new_zeros("},
         ),
         Mistake(
             "Nothing is cut off",
             "This is the result without padding. Here padding takes cells away, on all four sides.",
-            {"return full[padding : height - padding, padding : width - padding]": "return full"},
+            {"return full[padding:height - padding, padding:width - padding]": "return full"},
         ),
         Mistake(
             "Padding adds cells",
             "In corr2d padding makes the output larger. Here all runs backwards: it cuts off.",
             {
-                "return full[padding : height - padding, padding : width - padding]": "return "
+                "return full[padding:height - padding, padding:width - padding]": "return "
                 "F.pad(full, (padding,) * 4)"
             },
         ),
         Mistake(
             "Cut on two sides only",
             "Padding is per side: the right and the lower margin go as well.",
-            {"padding : height - padding, padding : width - padding": "padding:, padding:"},
+            {"padding:height - padding, padding:width - padding": "padding:, padding:"},
         ),
         Mistake(
             "Padding and stride are exchanged",
             "The order of the arguments is padding, then stride.",
-            {"padding: int = 0, stride: int = 1": "stride: int = 1, padding: int = 0"},
+            {"padding: int=0, stride: int=1": "stride: int=1, padding: int=0"},
         ),
         Mistake(
             "Kernels side by side",
@@ -671,7 +668,7 @@ HALF_STRIDE = Code(
             {
                 "full = Y.new_zeros((m_h - 1) * stride + k_h, (m_w - 1) * stride + k_w)": "full = "
                 "Y.new_zeros(m_h * k_h, m_w * k_w)",
-                "top, left = i * stride, j * stride": "top, left = i * k_h, j * k_w",
+                "i * stride, j * stride": "i * k_h, j * k_w",
             },
         ),
         Mistake(
@@ -686,7 +683,7 @@ def transposed2d(Y, K, padding=0, stride=1):
             "Nothing is left where padding is 0",
             "A slice that ends at −0 ends at 0 and is empty. Let it end at the size minus padding.",
             {
-                "padding : height - padding, padding : width - padding": "padding:-padding, "
+                "padding:height - padding, padding:width - padding": "padding:-padding, "
                 "padding:-padding"
             },
         ),

@@ -72,6 +72,7 @@ def code_of(mistake: Mistake, solution: str) -> str:
     """
     if isinstance(mistake.code, str):
         return mistake.code
+    solution = ast.unparse(ast.parse(solution))  # however it is laid out on the page
     for old, new in mistake.code.items():
         if solution.count(old) != 1:
             raise ValueError(f"{mistake.name}: {old!r} stands {solution.count(old)} times in it")
