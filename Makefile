@@ -50,8 +50,9 @@ book: $(SITE) ## compile the site from the recordings, into _build/html
 serve: $(SITE) ## compile the site, serve it on this machine, compile again whenever a page is saved
 	$(BIN)/python -m tools.serve
 
-notebooks: book ## notebooks that run by themselves; RUN=python3.12 executes them where nothing else is
-	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks")
+notebooks: export BOOK_INSTRUCTOR ?= $(CURDIR)/_build/instructor
+notebooks: book ## notebooks that run by themselves, for instructors too; RUN=python3.12 executes them where nothing else is
+	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks; those with notes for instructors: _build/instructor")
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
