@@ -8,10 +8,9 @@ N and FIRST in the environment (`make seeds N=6 FIRST=5000`) do what -n and --fi
 
 Pages run at the profile `check`, each in a process of its own, and know nothing of it: every seed
 that they set is shifted, and each `a < b` inside an assertion also notes its two sides. The table
-lists the assertions that fail and the cells that raise, the bounds that lie close to what they
-bound, in standard deviations over the runs, and each `assert_close` that takes much of its
-tolerance. Runs are kept in _build/seeds and done again when the code has changed. Exit status 1:
-something fails.
+lists what fails, then the margin of every bound, in standard deviations over the runs, and how much
+of its tolerance each `assert_close` takes; what is close is marked. Runs are kept in _build/seeds and
+done again when the code has changed. Exit status 1: something fails.
 """
 
 import argparse
@@ -41,8 +40,8 @@ PROCESSORS = {  # the instruction sets of PyTorch's own kernels and of oneDNN's,
 }
 KEPT = ROOT / "_build" / "seeds"
 ON_PROCESSORS = ("7-6-lenet", "8-6-resnet")  # where no page is named
-CLOSE = 5  # standard deviations: nearer bounds are listed
-TIGHT = 0.5  # share of a tolerance: errors that take more are listed
+CLOSE = 5  # standard deviations: nearer bounds are marked
+TIGHT = 0.5  # share of a tolerance: errors that take more are marked
 STEP = 100  # between two shifts: more than there are seeds on a page
 ORDERS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 
@@ -334,15 +333,15 @@ def report(results: dict[Run, dict[str, Any]]) -> tuple[list[str], bool]:
                     bounds[text][number].append(pair)
             for text, share in notes["tolerances"].items():
                 tolerances[text] = max(share, tolerances[text])
-        for text, evaluations in bounds.items():
-            nearest = min(evaluations.values(), key=margin)
-            if (distance := margin(nearest)) < CLOSE:
-                below, above = (f"{min(s):.4g} … {max(s):.4g}" for s in zip(*nearest, strict=True))
-                lines.append(f"  {distance:.1f} deviations, cell {text}")
-                lines.append(f"    below {below}; above {above}")
+        nearest = {text: min(each.values(), key=margin) for text, each in bounds.items()}
+        for text, pairs in sorted(nearest.items(), key=lambda item: margin(item[1])):
+            if (distance := margin(pairs)) < math.inf:
+                below, above = (f"{min(s):.4g} … {max(s):.4g}" for s in zip(*pairs, strict=True))
+                mark = "!" if distance < CLOSE else " "
+                lines.append(f" {mark}{distance:6.1f} deviations, cell {text}: {below} < {above}")
         for text, share in tolerances.items():
-            if share > TIGHT:
-                lines.append(f"  {share:.0%} of the tolerance, cell {text}")
+            mark = "!" if share > TIGHT else " "
+            lines.append(f" {mark}{share:6.1%} of the tolerance, cell {text}")
     return lines, not broken
 
 
