@@ -9,8 +9,8 @@ N and FIRST in the environment (`make seeds N=6 FIRST=5000`) do what -n and --fi
 Pages run at the profile `check`, each in a process of its own, and know nothing of it: every seed
 that they set is shifted, and each `a < b` inside an assertion also notes its two sides. The table
 lists what fails, then the margin of every bound, in standard deviations over the runs, and how much
-of its tolerance each `assert_close` takes; what is close is marked. Runs are kept in _build/seeds and
-done again when the code has changed. Exit status 1: something fails.
+of its tolerance each `assert_close` takes; what is close is marked. Runs are kept in _build/seeds,
+and done again when the code has changed. Exit status 1: something fails.
 """
 
 import argparse
