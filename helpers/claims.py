@@ -43,12 +43,7 @@ def recorded(claim: Callable[..., str]) -> None:
     if missing := signature(claim).parameters - page.keys():
         raise NameError(f"{claim.__name__} asks for {missing}: not on the page.")
     used = {name: page[name] for name in signature(claim).parameters}
-    kept: dict[str, Any] = {
-        "claim": claim.__name__,
-        "verdict": None,
-        "arguments": {},
-        "keys": run_keys(used),
-    }
+    kept = dict[str, Any](claim=claim.__name__, verdict=None, arguments={}, keys=run_keys(used))
     if profile != "check":
         kept["arguments"] = {name: encode(value) for name, value in used.items()}
         try:

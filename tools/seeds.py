@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,8 +169,10 @@ class Notes:
 class Magnitude(float):
     """An absolute value that remembers whose it is."""
 
-    def __new__(cls, inside: float) -> "Magnitude":
-        value = super().__new__(cls, abs(inside))
+    inside: float
+
+    def __new__(cls, inside: SupportsFloat) -> "Magnitude":
+        value = super().__new__(cls, abs(float(inside)))
         value.inside = float(inside)
         return value
 
@@ -232,7 +235,7 @@ def shift_seeds(shift: int) -> None:
     import numpy as np
     import torch
 
-    def shifted(function):
+    def shifted(function: Callable[[Any], Any]) -> Callable[..., Any]:
         return lambda seed=None: function(seed + shift if isinstance(seed, int) else seed)
 
     class Generator(torch.Generator):
@@ -240,7 +243,7 @@ def shift_seeds(shift: int) -> None:
             return super().manual_seed(seed + shift)
 
     torch.manual_seed = torch.random.manual_seed = shifted(torch.manual_seed)
-    torch.Generator = Generator
+    torch.Generator = Generator  # type: ignore[misc]
     np.random.seed = shifted(np.random.seed)
     np.random.default_rng = shifted(np.random.default_rng)
     random.seed = shifted(random.seed)
@@ -260,9 +263,9 @@ def execute(cells: list[tuple[str, set[str]]], shift: int) -> Notes:
     notes = Notes()
     assert_close = torch.testing.assert_close
 
-    def noted(actual, expected, *, rtol=None, atol=None, **options):
-        notes.close(actual, expected, rtol, atol)
-        assert_close(actual, expected, rtol=rtol, atol=atol, **options)
+    def noted(actual: Any, expected: Any, **options: Any) -> None:
+        notes.close(actual, expected, options.get("rtol"), options.get("atol"))
+        assert_close(actual, expected, **options)
 
     torch.testing.assert_close = noted
     shell = InteractiveShell.instance()
@@ -325,8 +328,8 @@ def report(results: dict[Run, dict[str, Any]]) -> tuple[list[str], bool]:
             broken = True
             lines.append(f"  FAILS in {len(where)} of {len(runs)}, cell {cell}: {text}")
             lines.append(f"    seeds + {', '.join(dict.fromkeys(where))}")
-        bounds = defaultdict(lambda: defaultdict(list))
-        tolerances = defaultdict(float)
+        bounds: Any = defaultdict(lambda: defaultdict(list))  # text, evaluation, run
+        tolerances: dict[str, float] = defaultdict(float)
         for notes in runs.values():
             for text, pairs in notes["bounds"].items():
                 for number, pair in enumerate(pairs):
