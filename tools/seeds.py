@@ -87,7 +87,13 @@ class Run:
                     env |= {"ATEN_CPU_CAPABILITY": kernels, "ONEDNN_MAX_CPU_ISA": onednn}
                 command = [sys.executable, "-m", "tools.seeds", "--child", str(result)]
                 command += [str(self.page), "--first", str(self.shift)]
-                subprocess.run(command, env=env, cwd=ROOT, check=True)
+                ended = subprocess.run(
+                    command, env=env, cwd=ROOT, stderr=subprocess.PIPE, text=True
+                )
+            if ended.returncode:  # the process was lost: no reason to keep anything
+                last = (ended.stderr.strip().splitlines() or [""])[-1]
+                failure = 0, f"the process ended with status {ended.returncode}: {last}"
+                return {"seconds": 0, "failures": [failure], "bounds": {}, "tolerances": {}}
         return json.loads(result.read_text(encoding="utf-8"))
 
 

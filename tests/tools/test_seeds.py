@@ -1,6 +1,7 @@
 """`make seeds` shifts every seed, notes both sides of bounds, and goes on after a failure."""
 
 import re
+from subprocess import CompletedProcess
 
 import jupytext
 import nbformat
@@ -114,12 +115,17 @@ def test_margins_are_in_standard_deviations():
     assert margin([(1, 10), (1, 1000)]) == pytest.approx(2 / 2**0.5), "a ratio counts in logarithms"
 
 
-def test_other_processors_get_their_instruction_sets(page, monkeypatch):
+def test_other_processors_get_their_instruction_sets_and_a_lost_process_is_noted(page, monkeypatch):
     started = []
-    monkeypatch.setattr(seeds.subprocess, "run", lambda command, env, **_: started.append(env))
+
+    def lose(command, env, **options):
+        started.append(env)
+        return CompletedProcess(command, -9, stderr="Loading\nkilled\n")
+
+    monkeypatch.setattr(seeds.subprocess, "run", lose)
     for name in seeds.PROCESSORS:
-        with pytest.raises(FileNotFoundError):
-            Run(page, 0, name).do()
+        (failure,) = Run(page, 0, name).do()["failures"]
+        assert failure == (0, "the process ended with status -9: killed")
     assert [env["ATEN_CPU_CAPABILITY"] for env in started] == ["default", "avx2", "avx512"]
     assert {env["BOOK_PROFILE"] for env in started} == {"check"}
 
