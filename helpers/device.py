@@ -1,5 +1,6 @@
 """What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the history tells the precision
 LARGE_NETWORK = 10_000_000  # multiply-adds an image above which a CPU gains from bfloat16
 
 
