@@ -2,12 +2,11 @@
 
     @recorded
     def relu_leads(sigmoid, relu):
-        gap = relu.val_acc[-1] - sigmoid.val_acc[-1]
-        assert gap > 0.05
+        assert (gap := relu.val_acc[-1] - sigmoid.val_acc[-1]) > 0.05
         return f"ReLU ends ahead of the sigmoid, by {gap:.2f}"
 
-The parameters name runs or numbers of the page; the text returned is the verdict. The cell keeps
-the numbers, so that a test can call the function on them again, without training.
+The parameters name runs or numbers of the page, which the cell keeps, so that a test can call the
+function on them again, without training. The text returned is the verdict.
 """
 
 import math
@@ -33,22 +32,20 @@ def recorded(claim: Callable[..., str]) -> None:
     """Make a claim about runs and numbers of the page: show its verdict, keep what it rests on.
 
     The function sees its arguments, Python's built-ins, `math` and `statistics`, nothing else.
-    At the profile `check`, which trains on little, it is not called.
+    At the profile `check`, which trains on little, it is not called; at `quick` it may fail.
 
     Raises:
-        AssertionError: the claim does not hold, at the profile `full`.
-        NameError: the page has no run or number of a parameter's name.
-        TypeError: an argument is neither run nor number, nor made of these.
-        ValueError: the verdict is not one line of text.
+        AssertionError: the claim does not hold.
+        NameError: the page has nothing of a parameter's name.
+        TypeError, ValueError: an argument is not made of numbers; the verdict is not one line.
     """
     page, profile, shown = claim.__globals__, current_profile().name, NOT_HERE
-    kept: dict[str, Any] = {"claim": claim.__name__, "verdict": None, "arguments": {}, "keys": []}
+    if missing := signature(claim).parameters - page.keys():
+        raise NameError(f"{claim.__name__} asks for {missing}: not on the page.")
+    used = {name: page[name] for name in signature(claim).parameters}
+    kept = dict[str, Any](claim=claim.__name__, verdict=None, arguments={}, keys=run_keys(used))
     if profile != "check":
-        names = signature(claim).parameters
-        if missing := names - page.keys():
-            raise NameError(f"{claim.__name__} asks for {missing}: not on the page.")
-        kept["arguments"] = {name: encode(page[name]) for name in names}
-        kept["keys"] = run_keys([page[name] for name in names])
+        kept["arguments"] = {name: encode(value) for name, value in used.items()}
         try:
             kept["verdict"] = shown = verdict(claim, kept["arguments"])
         except AssertionError:
@@ -60,9 +57,9 @@ def recorded(claim: Callable[..., str]) -> None:
 
 def verdict(claim: Callable[..., str], arguments: dict[str, Any]) -> str:
     """What a claim says of encoded arguments; raises what `recorded` raises."""
-    alone = FunctionType(claim.__code__, dict(LIBRARY), claim.__name__)
+    alone = FunctionType(claim.__code__, dict(LIBRARY))
     text = alone(**{name: decode(value) for name, value in arguments.items()})
-    if not isinstance(text, str) or not text.strip() or "\n" in text:
+    if not isinstance(text, str) or len(text.splitlines()) != 1:
         raise ValueError(f"{claim.__name__} returns {text!r}: return one line of text.")
     return text
 
@@ -70,28 +67,26 @@ def verdict(claim: Callable[..., str], arguments: dict[str, Any]) -> str:
 def run_keys(value: Any) -> list[str]:
     """Keys in the run store of the histories inside a value."""
     if isinstance(value, History):
-        return list(filter(None, [getattr(value, "key", None)]))
+        return [value.key] if value.key else []
     inside = list(value.values()) if isinstance(value, dict) else value
-    return [k for v in inside for k in run_keys(v)] if isinstance(inside, list | tuple) else []
+    return sum(map(run_keys, inside), []) if isinstance(inside, list | tuple) else []
 
 
 def encode(value: Any) -> Any:
     """As JSON; what JSON does not have becomes an object whose only key is the kind's name."""
-    if hasattr(value, "tolist"):  # a tensor or an array
-        value = value.tolist()
-    if value is None or isinstance(value, bool | int | str):
+    value = value.tolist() if hasattr(value, "tolist") else value  # of a tensor or an array
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, History):
         return {"history": {name: encode(v) for name, v in asdict(value).items()}}
     if isinstance(value, dict):
         return {"dict": [[encode(k), encode(v)] for k, v in value.items()]}
-    if isinstance(value, tuple):
-        return {"tuple": encode(list(value))}
-    if not isinstance(value, list):
-        raise TypeError(f"a claim is about runs and numbers, not about {type(value).__name__}.")
-    return [encode(v) for v in value]
+    if isinstance(value, list | tuple):
+        inside = [encode(v) for v in value]
+        return inside if isinstance(value, list) else {"tuple": inside}
+    raise TypeError(f"a claim is about runs and numbers, not about {type(value).__name__}.")
 
 
 def decode(value: Any) -> Any:
