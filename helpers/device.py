@@ -80,6 +80,18 @@ def describe_device(device: torch.device) -> str:
     return device.type.upper()
 
 
+def cache_folder() -> Path:
+    """Folder of what the book downloads and trains, in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(cache).expanduser() / "convolutional-networks-executed"
+
+
+def data_root() -> Path:
+    """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
+    named = os.environ.get("BOOK_DATA", "").strip()
+    return Path(named).expanduser() if named else cache_folder()
+
+
 def save(path: Path, state: dict[str, Any]) -> bool:
     """Replace the file as a whole by one that holds `state`; whether that succeeded.
 
