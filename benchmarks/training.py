@@ -40,8 +40,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.timing import alternate, isolated, report
-from helpers.data import FashionMNIST, data_root
-from helpers.device import best_device, describe_device, fast_dtype
+from helpers.data import FashionMNIST
+from helpers.device import best_device, data_root, describe_device, fast_dtype
 from helpers.pages import lift
 from helpers.summary import summary
 from helpers.training import Trainer

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from helpers import device as machine
-from helpers.data import FashionMNIST, cache_folder
+from helpers.data import FashionMNIST
 from helpers.definitions import describe
 from helpers.fitting import materialise
 from helpers.history import History
@@ -182,7 +182,7 @@ def store(data: FashionMNIST) -> Path | None:
     if data.profile.name == "check" or data.source != "Fashion-MNIST" or several:
         return None
     named = os.environ.get("BOOK_RUNS", "").strip()
-    folder = Path(named).expanduser() if named else cache_folder() / "runs"
+    folder = Path(named).expanduser() if named else machine.cache_folder() / "runs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
