@@ -54,9 +54,9 @@ export const list = (words) =>
 /** The nearest integer in [low, high]. @param {number} value @param {number} low @param {number} high */
 export const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.round(value)));
 
-/** From a blue (−1 and below) over white to a red (1 and above). @param {number} t */
-export const diverging = (t) =>
-  (t < 0 ? [33, 102, 172] : [178, 24, 43]).map((hue) => 247 + (hue - 247) * Math.min(1, Math.abs(t)));
+/** From a blue (−1 and below) over white to a red (1 and above); or other hues. @param {number} t */
+export const diverging = (t, low = [33, 102, 172], high = [178, 24, 43]) =>
+  (t < 0 ? low : high).map((hue) => 247 + (hue - 247) * Math.min(1, Math.abs(t)));
 
 /** @param {HTMLCanvasElement} canvas @param {number[]} values @param {(v: number) => number[]} rgb */
 export function paint(canvas, values, rgb) {
