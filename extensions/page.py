@@ -20,6 +20,12 @@ ASIDE = re.compile(r'<(\w+) data-aside="(\d+)"></\1>')
 LEGIBLE = 0.85  # a label of 8 points, the smallest in our figures, is drawn with 9 pixels
 PHONE = 358  # pixels, the width of the text on a phone of 390
 PUNCTUATION = re.compile(r"[.,;:!?)\]’–-]+")
+UNUSED = (  # 1.5 MB that draw the icons of a font again; the search that extensions.search replaces
+    "fontawesome.js",
+    "searchtools.js",
+    "language_data.js",
+    "searchindex.js",
+)
 NEEDS_DEFERRED = "<script>DOCUMENTATION_OPTIONS."  # how the theme's inline scripts begin
 SETS_THEME = '<script data-cfasync="false">'
 RESOLVE_THEME = (
@@ -99,9 +105,9 @@ def join_styles(soup: BeautifulSoup) -> None:
 
 
 def defer_scripts(soup: BeautifulSoup) -> None:
-    """Scripts run after the page has been read, in their order; 1.5 MB of icons are not loaded."""
+    """Scripts run after the page has been read, in their order; those that serve nothing go."""
     for tag in soup.select("script[src]"):
-        if "/fontawesome.js" in tag["src"]:
+        if PurePosixPath(tag["src"].split("?")[0]).name in UNUSED:
             tag.decompose()
         else:
             tag["defer"] = ""
@@ -189,7 +195,7 @@ def size_pictures(soup: BeautifulSoup, sizes: dict[str, tuple[int, int] | None])
             image["width"], image["height"] = map(str, size)
         fit_style(image)
         if size and size[0] * LEGIBLE > PHONE and image.find_parent(class_="cell_output"):
-            image["style"] = f"min-width: {round(size[0] * LEGIBLE)}px"
+            image["style"] = f"min-width: {round(size[0] * LEGIBLE)}px; --natural: {size[0]}px"
             image.wrap(soup.new_tag("div", attrs={"class": "scrolls"}))
         if number:
             image["loading"] = "lazy"

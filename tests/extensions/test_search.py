@@ -5,7 +5,8 @@ import pytest
 from extensions.search import read_terms, sections
 
 PAGE = """<article><section id="a"><h1>7.2. A<a class="headerlink">#</a></h1>
-<p>Text, <em>kernel</em> <a>here</a> .</p><div class="highlight"><pre>def corr2d(X):\n    return X_out</pre></div>
+<p>Text, <em>kernel</em> <a>here</a> .</p>
+<div class="highlight"><pre>def corr2d(X):\n    return X_out</pre></div>
 <section id="b"><h2>B</h2><span id="label"></span><p>Inner</p><div class="cell_output">9</div>
 </section></section></article>"""
 
