@@ -20,7 +20,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds new lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ train: $(READY) ## fill the run store: the headline runs of a page, or of all, a
 
 seeds: $(READY) ## execute pages under other seeds, and list the margin of every bound (PAGE=, N=20)
 	$(BIN)/python -m tools.seeds $(PAGE)
+
+new: $(READY) ## begin a section: page, recording, test and entries (SECTION=8-7-densenet)
+	$(BIN)/python -m tools.new $(SECTION)
 
 lint: $(READY) ## check the style of all Python code
 	$(BIN)/ruff check .

@@ -160,10 +160,8 @@ class FashionMNIST(d2l.DataModule):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} is below 1.")
         if not (isinstance(resize, tuple) and len(resize) == 2 and min(resize) >= 1):
-            raise ValueError(
-                f"resize={resize!r} is no image size: give (height, width) in pixels, "
-                "for example resize=(28, 28)."
-            )
+            cure = "give (height, width) in pixels, for example resize=(28, 28)"
+            raise ValueError(f"resize={resize!r} is no image size: {cure}.")
         if validation not in ("test", "train"):
             raise ValueError(f"validation={validation!r} is unknown: it is 'test' or 'train'.")
         super().__init__(root=str(data_root()), num_workers=0)
@@ -178,7 +176,7 @@ class FashionMNIST(d2l.DataModule):
         if validation == "train":
             test, train = split(train, len(train) // 6)
         allowed = part(train, profile.images(self.size))
-        self.train = part(allowed, num_train).to(best_device())
+        self.train = part(allowed, num_train or len(allowed)).to(best_device())
         self.val = part(test, profile.num_val).to(best_device())
 
     @property
@@ -200,10 +198,8 @@ class FashionMNIST(d2l.DataModule):
         labels = [int(i) for i in indices]
         for label in labels:
             if not 0 <= label < self.num_classes:
-                raise ValueError(
-                    f"label {label} is out of range: {self.source} has classes 0 to "
-                    f"{self.num_classes - 1}."
-                )
+                has = f"{self.source} has classes 0 to {self.num_classes - 1}"
+                raise ValueError(f"label {label} is out of range: {has}.")
         return [self.class_names[label] for label in labels]
 
     def describe(self) -> str:
@@ -229,26 +225,20 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
 
     Without the data and without a network the digits take its place, and a line says so.
     """
-    if profile.data == "digits":
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    raw = root / "FashionMNIST" / "raw"
-    try:
-        download(raw)
-    except OSError as error:
-        print(
-            f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
-            "The 1,797 handwritten digits of scikit-learn take its place; "
-            "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
-        )
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    images, labels, test_images, test_labels = (read_idx(raw / name, FILES[name]) for name in FILES)
-    train = ImageSet(images[:, None], labels.long())
-    return (
-        train,
-        ImageSet(test_images[:, None], test_labels.long()),
-        "Fashion-MNIST",
-        FASHION_CLASSES,
-    )
+    if profile.data != "digits":
+        raw = root / "FashionMNIST" / "raw"
+        try:
+            download(raw)
+            arrays = [read_idx(raw / name, md5) for name, md5 in FILES.items()]
+            train, test = (ImageSet(arrays[i][:, None], arrays[i + 1].long()) for i in (0, 2))
+            return train, test, "Fashion-MNIST", FASHION_CLASSES
+        except OSError as error:
+            print(
+                f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
+                "The 1,797 handwritten digits of scikit-learn take its place; "
+                "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
+            )
+    return *read_digits(), "handwritten digits", DIGIT_CLASSES
 
 
 def download(raw: Path) -> None:
@@ -329,6 +319,6 @@ def split(data: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     return data[taken], data[rest]
 
 
-def part(data: ImageSet, count: int | None) -> ImageSet:
+def part(data: ImageSet, count: int) -> ImageSet:
     """The whole set, or `count` images of it taken evenly from all classes."""
-    return data if count is None or count >= len(data) else split(data, count)[0]
+    return data if count >= len(data) else split(data, count)[0]

@@ -125,19 +125,17 @@ def prepare(
 def thin(model: d2l.Classifier, data: FashionMNIST) -> None:
     """Scale the lazy layers, but those that count classes, and the learning rate."""
     profile, classes = data.profile, getattr(model, "num_classes", data.num_classes)
-    for layer in model.modules():
-        if not isinstance(layer, LazyModuleMixin):
-            continue
+    layers: Iterator[Any] = (m for m in model.modules() if isinstance(m, LazyModuleMixin))
+    for layer in layers:
         for name in ("out_channels", "out_features"):
             wanted = getattr(layer, name, classes)
             if wanted == classes:
                 continue
             width = profile.channels(wanted)
-            if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
-                most = max(1, int(layer.groups) * width // wanted)
-                groups = next(n for n in range(most, 0, -1) if width % n == 0)
-                setattr(layer, "groups", groups)  # noqa: B010 (a lazy layer's type has no groups)
             setattr(layer, name, width)
+            if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
+                most = max(1, layer.groups * width // wanted)
+                layer.groups = next(n for n in range(most, 0, -1) if width % n == 0)
     if hasattr(model, "lr"):
         model.lr = profile.lr(model.lr)
 
