@@ -74,8 +74,9 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
 	$(BIN)/python -m tools.record --text $(PAGE)
 
-export: $(READY) ## write what pages build for later ones into helpers/sections
+export: $(READY) ## write what pages build for later ones into helpers/sections, and what checks judge by
 	$(BIN)/python -m tools.export $(PAGE)
+	$(BIN)/python -m tools.answers
 
 train: $(READY) ## fill the run store: the headline runs of a page, or of all, at full scale, for hours
 	nice -n 19 $(BIN)/python -m tools.train $(PAGE)

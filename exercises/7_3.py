@@ -747,7 +747,7 @@ CHECKERBOARD = Values(
                     "it makes more outputs from the same inputs: the later layers become dearer.",
                 ),
             ],
-            otherwise="one letter: a, b, c or d.",
+            otherwise="write one letter: a, b, c or d.",
         ),
     },
 )

@@ -60,7 +60,7 @@ POOLING_COST = Values(
                 ("c", "enough, but more than is needed: which of them won is all."),
                 ("d", "there are no weights in pooling."),
             ],
-            otherwise="one letter: a, b, c or d.",
+            otherwise="write one letter: a, b, c or d.",
         ),
     },
 )
@@ -132,6 +132,11 @@ def average_by_convolution(X, pool_size):
             },
         ),
         Mistake(
+            "Divided by k_h + k_w",
+            "A window has k_h · k_w values.",
+            {"1 / (k_h * k_w)": "1 / (k_h + k_w)"},
+        ),
+        Mistake(
             "Divided by the height alone",
             "A window has k_h · k_w values, not k_h.",
             {"1 / (k_h * k_w)": "1 / k_h"},
@@ -180,7 +185,7 @@ NO_CONVOLUTION = Values(
                 ("b", "true, and not what is needed: it says nothing of two inputs added up."),
                 ("d", "true, and max-pooling obeys it as well. It does not tell the two apart."),
             ],
-            otherwise="one letter: a, b, c or d.",
+            otherwise="write one letter: a, b, c or d.",
         ),
     },
 )
@@ -261,6 +266,14 @@ def max_from_relu(X, k):
 """,
         ),
         Mistake(
+            "Every window is 2×2",
+            "Right for k = 2. Let the number of rows and columns in a window be k.",
+            """
+def max_from_relu(X, k):
+    return F.max_pool2d(X[None], 2)[0]
+""",
+        ),
+        Mistake(
             "Rows are pooled, columns are not",
             "Do the same once more in the other direction.",
             """
@@ -319,12 +332,12 @@ MAX_OR_AVERAGE = Values(
                     "sixteen noises average out, and the feature stays. The maximum picks one.",
                 )
             ],
-            otherwise='"mean" or "maximum".',
+            otherwise='write "mean" or "maximum".',
         ),
         "sparse": Part(
             "maximum",
             [("mean", "the mean divides the one strong value by 16, and keeps noise of 1/4.")],
-            otherwise='"mean" or "maximum".',
+            otherwise='write "mean" or "maximum".',
         ),
         "mean, spread": Part(
             0.9214,
@@ -469,6 +482,33 @@ def softmax_pool2d(X, k, beta):
 """,
         ),
         Mistake(
+            "The softmax runs along columns only",
+            "A window is one list of k · k values: flatten it first.",
+            """
+def softmax_pool2d(X, k, beta):
+    A = X.unfold(0, k, k).unfold(1, k, k)
+    return (torch.softmax(beta * A, -2) * A).sum((-1, -2))
+""",
+        ),
+        Mistake(
+            "The windows start at i and j",
+            "They start at i · k and j · k, since they tile the matrix.",
+            """
+def softmax_pool2d(X, k, beta):
+    Y = torch.zeros(X.shape[0] // k, X.shape[1] // k)
+    for i in range(Y.shape[0]):
+        for j in range(Y.shape[1]):
+            w = X[i : i + k, j : j + k].flatten()
+            Y[i, j] = (torch.softmax(beta * w, 0) * w).sum()
+    return Y
+""",
+        ),
+        Mistake(
+            "A list, not a matrix",
+            "The values are right. Give them the shape (n_h // k, n_w // k).",
+            {".sum(-1)": ".sum(-1).flatten()"},
+        ),
+        Mistake(
             "β is ignored",
             "This is the result for β = 1.",
             {"torch.softmax(beta * A, -1)": "torch.softmax(A, -1)"},
@@ -593,7 +633,7 @@ STRIDED = Values(
         "mean": Part(
             "yes",
             [("no", "1/4 from each channel to itself, all other weights and the biases 0.")],
-            otherwise='"yes" or "no".',
+            otherwise='write "yes" or "no".',
         ),
         "maximum": Part(
             "no",
@@ -605,7 +645,7 @@ STRIDED = Values(
                     ),
                 )
             ],
-            otherwise='"yes" or "no".',
+            otherwise='write "yes" or "no".',
         ),
         "move": Part(
             2,

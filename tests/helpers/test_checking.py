@@ -101,6 +101,14 @@ def test_a_mistake_is_named_though_the_code_crashes_on_other_cases():
     assert text.startswith("Squared. Not so.\n") and "came      [[1, 4, 9], [16, 25, 36]]" in text
 
 
+def test_an_empty_result_names_a_mistake_only_if_nothing_crashes():
+    mistakes = [{"says": "Empty.", "results": {"0": [], "1": []}}]
+    exercise = DOUBLE | {"mistakes": mistakes}
+    assert judged(f"{HEAD}    return X[:0]", exercise)[1].startswith("Empty.")
+    crash = f"{HEAD}    return X[:0] if len(X) == 1 else X.reshape(7)"
+    assert judged(crash, exercise)[1].startswith("Wrong in 2 of 4 cases.")
+
+
 def test_crashes_alone_are_named_only_if_they_are_the_same():
     assert judged(f"{HEAD}    return X['']")[1].startswith("Wrong")
     assert judged(f"{HEAD}    return {{}}['']")[1].startswith("Crashes.")
