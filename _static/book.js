@@ -1,10 +1,11 @@
-// What scrolls sideways can be reached by keyboard, and only while it scrolls.
+// What scrolls sideways says so (book.css) and can be reached by keyboard, only while it scrolls.
 (() => {
   const scrollers = document.querySelectorAll(
     ".bd-article :is(.formula, .scrolls, pre, .cell_output, .cell_output > .output)",
   );
   const update = (box) => {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    const wide = box.toggleAttribute("data-wide", box.scrollWidth > box.clientWidth);
+    if (wide) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   };
   const observer = new ResizeObserver((entries) => entries.forEach((e) => update(e.target)));

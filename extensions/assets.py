@@ -1,10 +1,9 @@
-"""Sphinx extension: one style sheet with what the pages use, and two small fonts.
+"""Sphinx extension: one style sheet with what the pages use, and a small font of icons.
 
 The theme brings 600 kB of styles and 400 kB of icons, of which the book uses a tenth. When all
 pages are written, their style sheets are joined into one, rules for classes that occur on no page
-and in no script are left out, and the fonts are cut to the characters that the book shows. The
-fonts stand inside the style sheet, because a browser that reads the book from a folder may refuse
-to load a font from there.
+and in no script are left out, and the font is cut to the icons that these rules show. The book's
+own sheet stays as it is, at the end.
 """
 
 import base64
@@ -13,10 +12,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable
-from html import unescape
-from importlib.util import find_spec
 from pathlib import Path
-from unicodedata import normalize
 
 import tinycss2
 from fontTools.subset import Options, Subsetter, load_font
@@ -33,17 +29,11 @@ SHEETS = (
     "mystnb.*.css",
     "exercise.css",
     "sphinx-design.min.css",
-    "book.css",
 )
+OWN = "book.css"
 AFTER_THE_THEME = 900  # priority: the theme writes the colours of code at the end of a build
 ICONS = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
 ICON_FAMILY = "Font Awesome 6 Free"
-MATH_FAMILY = "Book Math"
-ITALICS = {  # letter: the mathematical italic that browsers draw for it
-    normalize("NFKC", italic): italic
-    for italic in map(chr, (0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)))
-    if normalize("NFKC", italic) != italic
-}
 
 
 def write_assets(app: Sphinx, exception: Exception | None) -> None:
@@ -64,8 +54,8 @@ def write_assets(app: Sphinx, exception: Exception | None) -> None:
     style = (
         '@charset "utf-8";'
         + font_face(ICON_FAMILY, static / ICONS, icons, weight=900)
-        + font_face(MATH_FAMILY, math_font(), characters_of_formulas(pages.values()))
         + style
+        + (static / OWN).read_text(encoding="utf-8")
     )
     (static / STYLE_SHEET).write_text(style, encoding="utf-8")
     address = f"{STYLE_SHEET}?v={hashlib.sha256(style.encode()).hexdigest()[:8]}"
@@ -125,20 +115,6 @@ def may_match(selector: str, words: set[str]) -> bool:
     """Whether the classes that a selector asks for all occur; those inside brackets are let be."""
     bare = re.sub(r"\([^()]*\)|\[[^\]]*\]", "", re.sub(r"\([^()]*\)", "", selector))
     return all(name.replace("\\", "") in words for name in re.findall(r"\.((?:[\w-]|\\.)+)", bare))
-
-
-def characters_of_formulas(pages: Iterable[str]) -> str:
-    """All characters that formulas show; a letter that stands alone is drawn in italics."""
-    formulas = "".join(found for page in pages for found in re.findall(r"<math.*?</math>", page))
-    alone = set(re.findall(r"<mi>(.)</mi>", formulas))
-    shown = set(unescape(re.sub(r"<[^>]*>", "", formulas)))
-    return "".join(sorted(shown | {ITALICS[letter] for letter in alone & ITALICS.keys()}))
-
-
-def math_font() -> Path:
-    """STIX Two Math, which has the measures of a font for formulas."""
-    package = Path(find_spec("ziamath").origin).parent  # the package itself is not imported
-    return package / "fonts" / "STIXTwoMath-Regular.ttf"
 
 
 def font_face(family: str, path: Path, characters: str, weight: int = 400) -> str:

@@ -2,7 +2,7 @@
 
 Current browsers lay MathML out by themselves and screen readers speak it, so a page needs no script
 for its formulas, and nothing moves after it has been drawn. The font that they are drawn with is
-written by `extensions.assets`.
+made by `tools.font`.
 """
 
 from functools import cache

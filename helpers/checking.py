@@ -187,7 +187,7 @@ def show(value: Any) -> str:
         rows = [*map(show, value[:8]), *["…"][: len(value) > 8]]
         tall = isinstance(value[0] if value else 0, list) and sum(map(len, rows)) > 50
         return "[" + (f",\n{' ' * 15}" if tall else ", ").join(rows) + "]"
-    return f"{value:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
+    return f"{value + 0:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
 
 
 def digest(salt: str, answer: Any, digits: int) -> str:

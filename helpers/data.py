@@ -3,14 +3,13 @@
 import gzip
 import hashlib
 import os
-import socket
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
+from urllib.request import urlopen
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from d2l import torch as d2l
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST as Source
-from torchvision.datasets.utils import download_url
 
 from helpers.device import best_device
 from helpers.profile import PROFILES, Profile, current_profile
@@ -55,11 +53,10 @@ class ImageSet:
 
 
 class BatchLoader:
-    """Minibatches of an image set, as (X, y), on the device where it lies.
+    """Minibatches (X, y) of an image set, on the device where it lies.
 
     X is float32 in [0, 1] of shape (B, 1, height, width), y is int64 of shape (B,). Each pass over
-    a shuffled loader is a new permutation; the sequence of permutations depends on the seed alone,
-    not on the device.
+    a shuffled loader is a new permutation, which depends on the seed alone.
 
     Args:
         data: The images.
@@ -70,9 +67,6 @@ class BatchLoader:
 
     Attributes:
         rank, world_size: Number of this process and of all that share every minibatch.
-        sizes: Number of images in each minibatch, of all processes together.
-        shares: What this process's mean weighs in the mean over each minibatch; the shares of all
-            processes add up to 1.
     """
 
     def __init__(
@@ -92,11 +86,13 @@ class BatchLoader:
 
     @property
     def sizes(self) -> list[int]:
+        """Number of images in each minibatch, of all processes together."""
         starts = range(0, len(self.data), self.batch_size)
         return [min(self.batch_size, len(self.data) - start) for start in starts]
 
     @property
     def shares(self) -> list[float]:
+        """What this process's mean weighs in the mean over each minibatch."""
         counts = [len(self.part(torch.arange(size))) / size for size in self.sizes]
         return [1 / self.world_size if count == 1 else count for count in counts]
 
@@ -126,13 +122,13 @@ def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
 class FashionMNIST(d2l.DataModule):
     """Fashion-MNIST, or the part or substitute of it that the profile allows.
 
-    A subclass may override `augment`, which changes the training minibatches.
+    A subclass may define `augment(X)`, which changes the training minibatches.
 
     Args:
         batch_size: Images in a minibatch.
-        resize: Height and width of the images that a batch holds, in pixels.
-        num_train: Number of training images, taken evenly from all classes: the budget of a study.
-            It holds in `quick` and `full` alike, and so do the other arguments. None for all.
+        resize: Height and width of the images in a batch, in pixels.
+        num_train: Budget of a study: so many training images, taken evenly from all classes, in
+            `quick` as in `full`; the other arguments hold there, too. None for all.
         validation: "test" validates on the test images, as the syllabus does; "train" holds a
             sixth of the training images back for it, so that nothing is chosen on test images.
         seed: Seed of the order of the batches.
@@ -164,10 +160,8 @@ class FashionMNIST(d2l.DataModule):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} is below 1.")
         if not (isinstance(resize, tuple) and len(resize) == 2 and min(resize) >= 1):
-            raise ValueError(
-                f"resize={resize!r} is no image size: give (height, width) in pixels, "
-                "for example resize=(28, 28)."
-            )
+            cure = "give (height, width) in pixels, for example resize=(28, 28)"
+            raise ValueError(f"resize={resize!r} is no image size: {cure}.")
         if validation not in ("test", "train"):
             raise ValueError(f"validation={validation!r} is unknown: it is 'test' or 'train'.")
         super().__init__(root=str(data_root()), num_workers=0)
@@ -182,7 +176,7 @@ class FashionMNIST(d2l.DataModule):
         if validation == "train":
             test, train = split(train, len(train) // 6)
         allowed = part(train, profile.images(self.size))
-        self.train = part(allowed, num_train).to(best_device())
+        self.train = part(allowed, num_train or len(allowed)).to(best_device())
         self.val = part(test, profile.num_val).to(best_device())
 
     @property
@@ -204,10 +198,8 @@ class FashionMNIST(d2l.DataModule):
         labels = [int(i) for i in indices]
         for label in labels:
             if not 0 <= label < self.num_classes:
-                raise ValueError(
-                    f"label {label} is out of range: {self.source} has classes 0 to "
-                    f"{self.num_classes - 1}."
-                )
+                has = f"{self.source} has classes 0 to {self.num_classes - 1}"
+                raise ValueError(f"label {label} is out of range: {has}.")
         return [self.class_names[label] for label in labels]
 
     def describe(self) -> str:
@@ -233,73 +225,62 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
 
     Without the data and without a network the digits take its place, and a line says so.
     """
-    if profile.data == "digits":
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    raw = root / "FashionMNIST" / "raw"
-    try:
-        download(raw)
-    except OSError as error:
-        print(
-            f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
-            "The 1,797 handwritten digits of scikit-learn take its place; "
-            "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
-        )
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    images, labels, test_images, test_labels = (read_idx(raw / name, FILES[name]) for name in FILES)
-    train = ImageSet(images[:, None], labels.long())
-    return (
-        train,
-        ImageSet(test_images[:, None], test_labels.long()),
-        "Fashion-MNIST",
-        FASHION_CLASSES,
-    )
+    if profile.data != "digits":
+        raw = root / "FashionMNIST" / "raw"
+        try:
+            download(raw)
+            arrays = [read_idx(raw / name, md5) for name, md5 in FILES.items()]
+            train, test = (ImageSet(arrays[i][:, None], arrays[i + 1].long()) for i in (0, 2))
+            return train, test, "Fashion-MNIST", FASHION_CLASSES
+        except OSError as error:
+            print(
+                f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
+                "The 1,797 handwritten digits of scikit-learn take its place; "
+                "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
+            )
+    return *read_digits(), "handwritten digits", DIGIT_CLASSES
 
 
 def download(raw: Path) -> None:
     """Fetch those of the four files that are there neither packed nor unpacked, each as a whole.
 
     Raises:
-        OSError: the network or the folder is out of reach.
+        OSError: the network or the folder is out of reach, or what has arrived is damaged.
     """
     for name, md5 in Source.resources:
-        if (raw / name).exists() or (raw / name).with_suffix("").exists():
+        path = raw / name
+        if path.exists() or path.with_suffix("").exists():
             continue
         raw.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=raw) as folder, network_timeout(NETWORK_TIMEOUT):
-            try:
-                download_url(Source.mirrors[0] + name, folder, filename=name, md5=md5)
-            except RuntimeError as error:  # what arrived fails its check
-                raise OSError(str(error)) from error
-            os.replace(Path(folder) / name, raw / name)
+        try:
+            with urlopen(Source.mirrors[0] + name, timeout=NETWORK_TIMEOUT) as answer:
+                content = answer.read()
+        except HTTPException as error:
+            raise OSError(f"{name} did not arrive as a whole") from error
+        if sum_of(content) != md5:
+            raise OSError(f"{name} has arrived damaged")
+        part = path.with_suffix(".part")
+        part.write_bytes(content)
+        os.replace(part, path)
 
 
-@contextmanager
-def network_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def sum_of(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def read_idx(path: Path, md5: str) -> Tensor:
-    """Read an IDX file of bytes, unpacked or gzipped: two zeros, a type, the number of axes, data.
-
-    Args:
-        path: The file, without `.gz`.
-        md5: The sum that its content must have.
+    """Read an IDX file of bytes, or the gzipped one: two zeros, a type, the number of axes, data.
 
     Raises:
-        ValueError: the content is another.
+        ValueError: what it holds has another MD5 sum.
     """
-    packed = path.with_name(path.name + ".gz")
-    path = path if path.exists() else packed
+    path = path if path.exists() else path.with_name(path.name + ".gz")
     try:
-        content = gzip.decompress(path.read_bytes()) if path == packed else path.read_bytes()
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
     except (EOFError, gzip.BadGzipFile, zlib.error):
         content = b""
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+    if sum_of(content) != md5:
         raise ValueError(
             f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes). "
             "Delete it; the next run downloads it again."
@@ -338,6 +319,6 @@ def split(data: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     return data[taken], data[rest]
 
 
-def part(data: ImageSet, count: int | None) -> ImageSet:
+def part(data: ImageSet, count: int) -> ImageSet:
     """The whole set, or `count` images of it taken evenly from all classes."""
-    return data if count is None or count >= len(data) else split(data, count)[0]
+    return data if count >= len(data) else split(data, count)[0]

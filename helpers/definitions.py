@@ -18,15 +18,13 @@ from typing import Any
 from torch import Tensor, nn
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+WRAPPERS = (functools.partial, types.MethodType, staticmethod, classmethod, property)
+PARTS = "func", "args", "keywords", "__func__", "__self__", "fget", "fset"
 LEFT_OUT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind", "simple"}
 
 
 def describe(thing: object, seen: dict[int, str] | None = None) -> Any:
-    """Describe a value, a function or a class in terms of JSON.
-
-    Args:
-        thing: What is described.
-        seen: Names of what has been described already, by id.
+    """A value, a function or a class in terms of JSON; `seen` names what has had its turn, by id.
 
     Raises:
         ValueError: the source of a function is out of reach.
@@ -43,14 +41,8 @@ def describe(thing: object, seen: dict[int, str] | None = None) -> Any:
         return sorted(map(str, map(inner, thing)))
     if isinstance(thing, dict):
         return {str(key): inner(value) for key, value in thing.items()}
-    if isinstance(thing, functools.partial):
-        return ["partial", inner(thing.func), inner(thing.args), inner(thing.keywords)]
-    if isinstance(thing, types.MethodType):
-        return [inner(thing.__func__), inner(thing.__self__)]
-    if isinstance(thing, staticmethod | classmethod):
-        return [type(thing).__name__, inner(thing.__func__)]
-    if isinstance(thing, property):
-        return ["property", inner(thing.fget), inner(thing.fset)]
+    if isinstance(thing, WRAPPERS):
+        return [type(thing).__name__, inner([getattr(thing, name, None) for name in PARTS])]
     if isinstance(thing, nn.Module):
         return [inner(type(thing)), repr(thing)]
     if isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
@@ -134,7 +126,7 @@ def plain(node: Any) -> Any:
         return [plain(item) for item in node if not is_remark(item)]
     if not isinstance(node, ast.AST):
         return repr(node)
-    if isinstance(node, ast.AnnAssign):
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
         node = ast.Assign(targets=[node.target], value=node.value)
     fields = {
         name: plain(value)

@@ -1,10 +1,13 @@
-"""Where the computation runs, in which precision, and in how many processes."""
+"""What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
 import os
+import warnings
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 LARGE_NETWORK = 10_000_000  # multiply-adds an image above which a CPU gains from bfloat16
 
@@ -40,13 +43,12 @@ def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
     bfloat16 on GPUs since Ampere, and for large networks on CPUs that have instructions for it
     (AMX, AVX-512 BF16); else float32.
     """
+    fast = False
     if device.type == "cuda":
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    elif device.type == "cpu":
+    elif device.type == "cpu" and macs > LARGE_NETWORK:
         has = torch.cpu.get_capabilities()
-        fast = macs > LARGE_NETWORK and bool(has.get("amx_bf16") or has.get("avx512_bf16"))
-    else:
-        fast = False
+        fast = bool(has.get("amx_bf16") or has.get("avx512_bf16"))
     return torch.bfloat16 if fast else torch.float32
 
 
@@ -74,3 +76,39 @@ def describe_device(device: torch.device) -> str:
         threads = torch.get_num_threads()
         return f"CPU, {threads} thread{'s' if threads != 1 else ''}"
     return device.type.upper()
+
+
+def save(path: Path, state: dict[str, Any]) -> bool:
+    """Replace the file as a whole by one that holds `state`; whether that succeeded.
+
+    If the disk is full, or the folder has gone, a warning says so and the old file stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:  # PyTorch reports a full disk as a RuntimeError
+        part.unlink(missing_ok=True)
+        text = f"{str(path)!r} could not be saved: {error}. What was saved before is still there."
+        warnings.warn(text, stacklevel=2)
+        return False
+    return True
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """What `save` has saved, on the CPU; None if there is no such file. It cannot run code.
+
+    Raises:
+        ValueError: the file is damaged, or its folder is missing or cannot be written to.
+    """
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{str(path)!r} cannot be written: name a folder that you may write to.")
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # pickle, zip and PyTorch each have errors of their own
+        raise ValueError(
+            f"checkpoint {str(path)!r} is damaged ({type(error).__name__}). "
+            "Delete it, or name another file, to start again."
+        ) from error

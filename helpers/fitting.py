@@ -1,6 +1,5 @@
 """Whether a network and the data fit together; if not, which layer does not, and what to change."""
 
-from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
@@ -13,8 +12,6 @@ from torch.nn.modules.module import (
 
 from helpers.data import FashionMNIST
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 TOO_SMALL = ("Kernel size can't be greater", "Output size is too small", "smaller than kernel")
 
 
@@ -29,12 +26,9 @@ def materialise(model: nn.Module, data: FashionMNIST) -> None:
     X = X.to(next(model.parameters(), X).device)
     name = type(model).__name__
     inside: list[tuple[nn.Module, Any]] = []  # the modules that have been entered and not left
-    with ExitStack() as stack:
-        for hook in (
-            register_module_forward_pre_hook(lambda layer, args: inside.append((layer, args))),
-            register_module_forward_hook(lambda *_: inside.pop() and None),
-        ):
-            stack.callback(hook.remove)
+    enter = register_module_forward_pre_hook(lambda layer, args: inside.append((layer, args)))
+    leave = register_module_forward_hook(lambda *_: inside.pop() and None)
+    with enter, leave:
         try:
             y_hat = model.eval()(X)
         except (RuntimeError, ValueError) as error:
@@ -50,17 +44,13 @@ def materialise(model: nn.Module, data: FashionMNIST) -> None:
 def cure(layer: nn.Module, args: tuple[Any, ...], error: str) -> str:
     """What to change if `layer` has failed on `args`; nothing where that is not clear."""
     X = next((value for value in args if isinstance(value, Tensor)), torch.zeros(0))
+    wanted = getattr(layer, "in_channels", getattr(layer, "num_features", None))
     if any(words in error for words in TOO_SMALL):
         return " The images are too small for it: give the data module a larger `resize`."
-    if isinstance(layer, CONVOLUTIONS) and X.dim() > 1 and X.shape[1] != layer.in_channels:
+    if wanted is not None and X.dim() > 1 and X.shape[1] != wanted:
         return (
-            f" The layer is made for {layer.in_channels} channels and gets {X.shape[1]}: make it "
-            f"for {X.shape[1]}, or take a lazy one (nn.LazyConv2d)."
-        )
-    if isinstance(layer, NORMS) and X.dim() > 1 and X.shape[1] != layer.num_features:
-        return (
-            f" The layer is made for {layer.num_features} channels and gets {X.shape[1]}: make "
-            f"it for {X.shape[1]}, or take a lazy one."
+            f" The layer is made for {wanted} channels and gets {X.shape[1]}: make it for "
+            f"{X.shape[1]}, or take a lazy one, such as nn.LazyConv2d."
         )
     if isinstance(layer, nn.Linear) and X.dim() > 2:
         return " A dense layer takes vectors: put nn.Flatten() before it."
@@ -69,7 +59,7 @@ def cure(layer: nn.Module, args: tuple[Any, ...], error: str) -> str:
             f" The layer is made for {layer.in_features:,} inputs and gets {X.shape[1]:,}: give "
             "the data module the `resize` that the model is made for, or take nn.LazyLinear."
         )
-    if any(p.dtype != X.dtype for p in layer.parameters()) and X.is_floating_point():
+    if X.is_floating_point() and any(p.dtype != X.dtype for p in layer.parameters()):
         return f" Images are {X.dtype}: call model.float()."
     return ""
 

@@ -86,11 +86,7 @@ class History:
 
 
 def recorded_histories(stem: str, chapters: Path = CHAPTERS) -> list[History]:
-    """The histories of all training runs that the recording of a page shows, in their order.
-
-    Args:
-        stem: The page's file name without its ending, for example "7-6-lenet".
-        chapters: Folder of the book's pages.
+    """The histories of all runs that the recording of a page, "7-6-lenet" say, shows, in order.
 
     Raises:
         FileNotFoundError: there is no recording of that name.

@@ -1,7 +1,10 @@
 """Read the definitions of the book's own pages."""
 
 import ast
+import re
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,7 +62,9 @@ def lift(stem: str) -> SimpleNamespace:
     twice = sorted({name for name in names if names.count(name) > 1 and name != "_"})
     if twice:
         raise ValueError(f"{page.name} defines more than once: {', '.join(twice)}")
-    namespace: dict[str, object] = {"__name__": f"lifted_{stem.replace('-', '_')}"}
+    exported = f"helpers.sections.{re.sub(r'^[0-9]+-[0-9]+-', '', stem).replace('-', '_')}"
+    namespace = dict(vars(import_module(exported))) if find_spec(exported) else {}
+    namespace["__name__"] = f"lifted_{stem.replace('-', '_')}"
     module = ast.Module(body=list(nodes), type_ignores=[])
     exec(compile(module, str(page), "exec"), namespace)
     return SimpleNamespace(**{k: v for k, v in namespace.items() if not k.startswith("__")})

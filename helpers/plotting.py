@@ -5,19 +5,18 @@ Figures are SVG on white; the site's style sheet adapts them to dark mode.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython import get_ipython
+import torch
+from cycler import cycler
+from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from helpers.history import History
 
 IMAGE_MAP = "gray"  # pixels: black is 0, white is 1
 ACTIVATION_MAP = "RdBu_r"  # activations: blue is negative, white 0, red positive
@@ -27,49 +26,41 @@ MUTED = "#6e7781"
 SERIES = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a")
 HIGHLIGHT = "#ffd8a8"
 MARKERS = ("o", "s", "^", "D", "v", "P")
+KIND_COLOURS = {  # of boxes in diagrams; text on them is INK
+    "convolution": "#ddf4ff", "activation": "#ffebe9", "pooling": "#dafbe1",
+    "normalisation": "#fbefff", "dense": HIGHLIGHT, "sum": "#fff8c5",
+}  # fmt: skip
+Array = np.ndarray[Any, Any]
+Values = Tensor | Array | Sequence[Any]
 
 
 def use_book_style() -> None:
     """Set matplotlib's defaults, and SVG without a date as the format in notebooks."""
     plt.rcParams.update(
         {
-            "axes.edgecolor": MUTED,
-            "axes.grid": True,
-            "axes.labelcolor": INK,
-            "axes.prop_cycle": plt.cycler(color=SERIES),
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "axes.titlesize": 10,
-            "figure.dpi": 100,
-            "figure.facecolor": "white",
-            "figure.figsize": (6, 3.2),
-            "font.size": 10,
-            "grid.alpha": 0.25,
-            "image.interpolation": "none",
-            "legend.frameon": False,
-            "lines.linewidth": 1.8,
-            "svg.fonttype": "path",
-            "svg.hashsalt": "book",
-            "text.color": INK,
-            "xtick.color": MUTED,
-            "xtick.labelcolor": INK,
-            "ytick.color": MUTED,
-            "ytick.labelcolor": INK,
+            "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
+            "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
+            "ytick.labelcolor": INK, "axes.prop_cycle": cycler(color=SERIES),
+            "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.8,
+            "axes.spines.right": False, "axes.spines.top": False, "legend.frameon": False,
+            "figure.dpi": 100, "figure.facecolor": "white", "figure.figsize": (6, 3.2),
+            "font.size": 10, "axes.titlesize": 10, "image.interpolation": "none",
+            "svg.fonttype": "path", "svg.hashsalt": "book",
         }
-    )
-    if get_ipython() is not None:
-        set_matplotlib_formats("svg", metadata={"Date": None})
+    )  # fmt: skip
+    if get_ipython() is not None:  # type: ignore[no-untyped-call]
+        set_matplotlib_formats("svg", metadata={"Date": None})  # type: ignore[no-untyped-call]
 
 
-def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:
+def as_array(values: Values) -> Array:
     """A NumPy array of whatever a page has at hand."""
     if isinstance(values, Tensor):
-        return values.detach().float().cpu().numpy()
+        return np.asarray(values.detach().float().cpu())
     return np.asarray([as_array(v) if isinstance(v, Tensor) else v for v in values])
 
 
 def show_images(
-    images: Tensor | np.ndarray | Sequence,
+    images: Values,
     titles: Sequence[str] | None = None,
     *,
     columns: int = 8,
@@ -83,7 +74,7 @@ def show_images(
         images: Shape (N, H, W).
         titles: One for each image.
         columns: Images in a row.
-        scale: Side of an image in inches.
+        scale: Width of an image in inches.
         cmap: Colour map.
         limits: Values at the ends of the map. Default: each image's own extremes.
 
@@ -110,31 +101,36 @@ def show_images(
             axes.flat[i].set_title(titles[i], fontsize=8, pad=3)
 
 
-def symmetric(values: np.ndarray) -> tuple[float, float]:
+def photograph(name: str = "china.jpg") -> Tensor:
+    """A colour photograph that scikit-learn brings, (3, 427, 640), in [0, 1]; grey is its mean.
+
+    Args:
+        name: "china.jpg", a palace, or "flower.jpg".
+    """
+    from sklearn.datasets import load_sample_image
+
+    return torch.from_numpy(load_sample_image(name).copy()).movedim(-1, 0) / 255
+
+
+def symmetric(values: Array) -> tuple[float, float]:
     """Limits that put 0 in the middle of a diverging map."""
     largest = float(np.abs(values).max()) or 1.0
     return -largest, largest
 
 
-def show_activations(maps: Tensor | np.ndarray, titles: Sequence[str] | None = None, **kw) -> None:
+def show_activations(maps: Values, titles: Sequence[str] | None = None, **kw: Any) -> None:
     """Draw feature maps (C, H, W), diverging around 0, on one scale; options as `show_images`."""
     maps = as_array(maps)
     show_images(maps, titles, cmap=ACTIVATION_MAP, limits=symmetric(maps), **kw)
 
 
-def show_kernels(kernels: Tensor | np.ndarray, titles: Sequence[str] | None = None, **kw) -> None:
-    """Draw kernels (N, k_h, k_w), diverging around 0, on one scale; options as `show_images`."""
-    kernels = as_array(kernels)
-    show_images(kernels, titles, cmap=WEIGHT_MAP, limits=symmetric(kernels), **kw)
-
-
 def draw_grid(
     ax: Axes,
-    values: Tensor | np.ndarray | Sequence,
+    values: Values,
     title: str = "",
-    *,
     highlight: Sequence[tuple[int, int]] = (),
     faint: Sequence[tuple[int, int]] = (),
+    *,
     cmap: str | None = None,
     fmt: str = "{:g}",
 ) -> None:
@@ -156,47 +152,35 @@ def draw_grid(
     if values.ndim != 2:
         raise ValueError(f"values have shape {values.shape}; a matrix is wanted.")
     rows, columns = values.shape
-    for i in range(rows):
-        for j in range(columns):
-            face = "white" if cmap is None else cell_colour(values[i, j], values, cmap)
-            if (i, j) in highlight:
-                face = HIGHLIGHT
-            dashed = (i, j) in faint
-            ax.add_patch(
-                Rectangle(
-                    (j, i), 1, 1, facecolor=face, edgecolor=MUTED,
-                    linestyle="--" if dashed else "-", linewidth=0.6 if dashed else 1.0,
-                )
-            )  # fmt: skip
-            ax.text(
-                j + 0.5, i + 0.5, fmt.format(values[i, j]), ha="center", va="center",
-                color=MUTED if dashed else legible_on(face), fontsize=9,
-            )  # fmt: skip
+    for (i, j), value in np.ndenumerate(values):
+        face = "white" if cmap is None else cell_colour(value, values, cmap)
+        face = HIGHLIGHT if (i, j) in highlight else face
+        style, width, ink = ("--", 0.6, MUTED) if (i, j) in faint else ("-", 1.0, legible_on(face))
+        cell = Rectangle((j, i), 1, 1, fc=face, ec=MUTED, linestyle=style, linewidth=width)
+        ax.add_patch(cell)
+        text = fmt.format(value)
+        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=ink, fontsize=9)
     ax.set(xlim=(-0.1, columns + 0.1), ylim=(rows + 0.1, -0.1), aspect="equal")
     ax.set_axis_off()
-    if title:
-        ax.set_title(title)
+    ax.set_title(title)
 
 
-def cell_colour(value: float, values: np.ndarray, cmap: str) -> tuple[float, ...]:
+def cell_colour(value: float, values: Array, cmap: str) -> Any:
     """Colour of a cell: pixels from black to white, signed values in pale tones around 0."""
-    if cmap == IMAGE_MAP:
-        low, high = float(values.min()), float(values.max())
-        place = (value - low) / (high - low or 1)
-    else:
-        low, high = symmetric(values)
-        place = (value - low) / (high - low) * 0.5 + 0.25
-    return plt.get_cmap(cmap)(float(place))
+    grey = cmap == IMAGE_MAP
+    low, high = (float(values.min()), float(values.max())) if grey else symmetric(values)
+    place = float((value - low) / (high - low or 1))
+    return plt.get_cmap(cmap)(place if grey else place * 0.5 + 0.25)
 
 
-def legible_on(face: str | tuple[float, ...]) -> str:
+def legible_on(face: Any) -> str:
     """The colour of a number that is read best on a cell of colour `face`."""
     red, green, blue = to_rgb(face)
     return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else "white"
 
 
 def show_grids(
-    grids: Mapping[str, Tensor | np.ndarray | Sequence],
+    grids: Mapping[str, Values],
     symbols: Sequence[str] = (),
     *,
     highlight: Mapping[str, Sequence[tuple[int, int]]] | None = None,
@@ -225,10 +209,8 @@ def show_grids(
         rows = array.shape[0] + 2 * margin
         bottom = (tallest - rows) / 2
         ax = fig.add_axes((left / width, bottom / height, widths[k] / width, rows / height))
-        draw_grid(
-            ax, array, title, cmap=cmap, fmt=fmt,
-            highlight=(highlight or {}).get(title, ()), faint=(faint or {}).get(title, ()),
-        )  # fmt: skip
+        marks = ((which or {}).get(title, ()) for which in (highlight, faint))
+        draw_grid(ax, array, title, *marks, cmap=cmap, fmt=fmt)
         left += widths[k]
         if k < len(symbols) and k + 1 < len(arrays):
             middle = (left + between / 2) / width, tallest / 2 / height
@@ -237,13 +219,13 @@ def show_grids(
 
 
 def plot_curves(
-    curves: Mapping[str, Sequence | Tensor | tuple[Sequence, Sequence]],
+    curves: Mapping[str, Values | tuple[Values, Values]],
     xlabel: str,
     ylabel: str,
     *,
     ax: Axes | None = None,
     markers: bool = True,
-    **axes_options,
+    **axes_options: Any,
 ) -> None:
     """Draw named curves in one plot; colour and marker both tell them apart.
 
@@ -265,11 +247,11 @@ def plot_curves(
         ax.legend()
 
 
-def plot_history(*histories: "History", names: Sequence[str] | None = None) -> None:
+def plot_history(*histories: Any, names: Sequence[str] | None = None) -> None:
     """Draw loss and accuracy over the epochs of one run, or of several in the same plots.
 
     Args:
-        histories: What `Trainer.fit` returned.
+        histories: What `Trainer.fit` returned: model, train_loss, train_acc, val_loss, val_acc.
         names: What to call the runs. Default: the models' class names.
 
     Raises:
@@ -279,17 +261,15 @@ def plot_history(*histories: "History", names: Sequence[str] | None = None) -> N
         raise ValueError(f"{len(histories)} histories have {len(names)} names.")
     _, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
     for k, history in enumerate(histories):
-        epochs = np.arange(1, len(history) + 1)
+        epochs = np.arange(1, len(history.val_acc) + 1)
         name = history.model if names is None else names[k]
         prefix = f"{name}, " if len(histories) > 1 or names is not None else ""
-        style = {"color": SERIES[k % len(SERIES)], "markersize": 4}
-        marker = MARKERS[k % len(MARKERS)]
-        for ax, train, val in (
-            (left, history.train_loss, history.val_loss),
-            (right, history.train_acc, history.val_acc),
-        ):
-            ax.plot(epochs, train, "--", label=f"{prefix}training", **style)
-            ax.plot(epochs, val, marker=marker, label=f"{prefix}validation", **style)
+        style: Any = {"color": SERIES[k % len(SERIES)], "markersize": 4}
+        dots = {"marker": MARKERS[k % len(MARKERS)], **style}
+        left.plot(epochs, history.train_loss, "--", label=f"{prefix}training", **style)
+        left.plot(epochs, history.val_loss, label=f"{prefix}validation", **dots)
+        right.plot(epochs, history.train_acc, "--", label=f"{prefix}training", **style)
+        right.plot(epochs, history.val_acc, label=f"{prefix}validation", **dots)
     left.set(xlabel="epoch", ylabel="loss (nats)")
     right.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
     left.legend(fontsize=8)
@@ -307,23 +287,17 @@ def draw_box(
     face: str = "white",
     fontsize: float = 9,
 ) -> None:
-    """Draw a rounded box with text, its lower left corner at `xy`; for block diagrams."""
-    ax.add_patch(
-        FancyBboxPatch(
-            xy, width, height, boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor=face, edgecolor=INK, linewidth=1,
-        )
-    )  # fmt: skip
+    """Draw a rounded box from its lower left corner; `face` is one of KIND_COLOURS or a colour."""
+    style, face = "round,pad=0,rounding_size=0.08", KIND_COLOURS.get(face, face)
+    ax.add_patch(FancyBboxPatch(xy, width, height, boxstyle=style, fc=face, ec=INK, linewidth=1))
     x, y = xy[0] + width / 2, xy[1] + height / 2
     ax.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=INK)
 
 
 def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Draw an arrow from `start` to `end`; for block diagrams."""
-    ax.add_patch(
-        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=10, color=INK, shrinkA=0,
-                        shrinkB=0)
-    )  # fmt: skip
+    style: Any = {"mutation_scale": 10, "color": INK, "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", **style))
 
 
 def new_canvas(width: float, height: float) -> Axes:

@@ -21,10 +21,9 @@ from lightning_fabric import seed_everything
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from helpers import checkpoint as files
+from helpers import device as machine
 from helpers.data import FashionMNIST, cache_folder
 from helpers.definitions import describe
-from helpers.device import best_device, fast_dtype
 from helpers.fitting import materialise
 from helpers.history import History
 from helpers.profile import LARGE
@@ -72,7 +71,7 @@ def train(
 
     Raises:
         ValueError: model and data do not fit together, or the store cannot be used.
-        FloatingPointError, MemoryError: as `Trainer.fit`.
+        FloatingPointError, MemoryError: as for `Trainer.fit`.
     """
     key = run_key(model, data, max_epochs, init, seed)
     prepare(model, data, init, seed)
@@ -91,7 +90,9 @@ def train(
                 history = History.from_data(state["history"])
                 display(history)
                 return history
-        fast = dtype or fast_dtype(best_device(), summary(model, (1, *data.size)).macs)
+        fast = dtype or machine.fast_dtype(
+            machine.best_device(), summary(model, (1, *data.size)).macs
+        )
         trainer.dtype = next((each for each, (_, begun) in paths.items() if load(begun)), fast)
         finished, trainer.checkpoint = paths[trainer.dtype]
         history = trainer.fit(model, data)
@@ -101,12 +102,14 @@ def train(
                 for name, value in model.state_dict().items()
             }
             model.load_state_dict(weights)  # as whoever takes them from the store will find them
-            if files.save(finished, {"model": weights, "history": asdict(history)}):
+            if machine.save(finished, {"model": weights, "history": asdict(history)}):
                 trainer.checkpoint.unlink(missing_ok=True)
     return history
 
 
-def prepare(model: d2l.Classifier, data: FashionMNIST, init: Callable | None, seed: int) -> None:
+def prepare(
+    model: d2l.Classifier, data: FashionMNIST, init: Callable[[nn.Module], object] | None, seed: int
+) -> None:
     """Give a model its width, its shapes and its initial weights, which depend on the seed."""
     seed_everything(seed, verbose=False)
     if max(data.size) > LARGE:
@@ -122,18 +125,17 @@ def prepare(model: d2l.Classifier, data: FashionMNIST, init: Callable | None, se
 def thin(model: d2l.Classifier, data: FashionMNIST) -> None:
     """Scale the lazy layers, but those that count classes, and the learning rate."""
     profile, classes = data.profile, getattr(model, "num_classes", data.num_classes)
-    for layer in model.modules():
-        if not isinstance(layer, LazyModuleMixin):
-            continue
+    layers: Iterator[Any] = (m for m in model.modules() if isinstance(m, LazyModuleMixin))
+    for layer in layers:
         for name in ("out_channels", "out_features"):
             wanted = getattr(layer, name, classes)
             if wanted == classes:
                 continue
             width = profile.channels(wanted)
+            setattr(layer, name, width)
             if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
                 most = max(1, layer.groups * width // wanted)
                 layer.groups = next(n for n in range(most, 0, -1) if width % n == 0)
-            setattr(layer, name, width)
     if hasattr(model, "lr"):
         model.lr = profile.lr(model.lr)
 
@@ -184,11 +186,8 @@ def store(data: FashionMNIST) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"the store of runs {str(folder)!r} cannot be made: {error.strerror}. "
-            "Set BOOK_RUNS to a folder that you may write to."
-        ) from error
-    files.check_folder(folder / "run")
+        text = f"the store of runs {str(folder)!r} cannot be made: {error.strerror}. "
+        raise ValueError(f"{text}Set BOOK_RUNS to a folder that you may write to.") from error
     return folder
 
 
@@ -225,7 +224,7 @@ def reserved(path: Path) -> Iterator[None]:
 def load(path: Path) -> dict[str, Any] | None:
     """What a file of the store holds; None if it is not there, or damaged: then it is deleted."""
     try:
-        return files.load(path)
+        return machine.load(path)
     except ValueError:
         print(f"Notice: {path.name} in the store of runs is damaged: the run is trained again.")
         path.unlink()

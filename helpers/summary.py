@@ -1,20 +1,23 @@
 """A table of a network's layers: output shape, parameters, multiply-adds, memory, receptive field.
 
-The network is copied, and the copy is run once in evaluation mode on a batch of one, so the
-network that was passed in keeps its mode, its statistics and its lazy layers.
+A copy of the network runs once in evaluation mode on a batch of one, so the network that was
+passed in keeps its mode, its statistics and its lazy layers.
 """
 
 import copy
 import html
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+import pandas as pd  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.parameter import UninitializedBuffer
-from torch.overrides import TorchFunctionMode
+from torch.nn.parameter import UninitializedBuffer, is_lazy
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+
+from helpers.fields import Field, ReceptiveFields
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class Row:
     """One layer of the table.
 
     Attributes:
-        name: The path of the module in the network.
+        name: Path of the module in the network.
         kind: Its class.
-        output: Shape of its output, without the batch.
+        output: Shape of its output, without the batch; of the first tensor if there are several.
         params: Number of its parameters.
         macs: Multiply-adds for one example: products of convolutions and dense layers.
         memory: Bytes of its output for one example.
@@ -60,54 +63,32 @@ class Summary:
         """Bytes of all layers' outputs for one example."""
         return sum(row.memory for row in self.rows)
 
-    HEAD = ("layer", "output shape", "parameters", "multiply-adds", "activations", "sees")
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table as text: one line for each row, the total last."""
+        lines = {
+            "output shape": [*(times(row.output) for row in self.rows), ""],
+            "parameters": [f"{n:,}" for n in (*(row.params for row in self.rows), self.params)],
+            "multiply-adds": [f"{n:,}" for n in (*(row.macs for row in self.rows), self.macs)],
+            "bytes": [f"{n:,}" for n in (*(row.memory for row in self.rows), self.memory)],
+            "sees (pixels)": [*(times(row.field or "?") for row in self.rows), ""],
+        }
+        names = [*(f"{row.name} {row.kind}".strip() for row in self.rows), "total"]
+        return pd.DataFrame(lines, names).rename_axis(columns="layer")
 
-    def cells(self) -> list[tuple[str, ...]]:
-        """The table as text, row by row, the total last."""
-        lines = [
-            (
-                f"{row.name} {row.kind}",
-                "×".join(map(str, row.output)),
-                f"{row.params:,}",
-                f"{row.macs:,}",
-                in_bytes(row.memory),
-                "?" if row.field is None else "{}×{}".format(*row.field),
-            )
-            for row in self.rows
-        ]
-        total = f"{self.params:,}", f"{self.macs:,}", in_bytes(self.memory)
-        return [*lines, ("total", "", *total, "")]
-
-    def __str__(self) -> str:
-        table = [self.HEAD, *self.cells()]
-        widths = [max(len(line[k]) for line in table) for k in range(len(self.HEAD))]
-        lines = [
-            "  ".join(
-                text.ljust(width) if k == 0 else text.rjust(width)
-                for k, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in table
-        ]
-        return "\n".join([f"{self.model}, input {self.shape_text()}", *lines])
-
-    __repr__ = __str__
-
-    def shape_text(self) -> str:
-        return "×".join(map(str, self.input_shape))
+    def __repr__(self) -> str:
+        lines = self.frame.to_string().splitlines()
+        title = f"{self.model}, input {times(self.input_shape)}"
+        return "\n".join([title, *(line.rstrip() for line in lines)])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in self.HEAD)
-        body = "".join(
-            f'<tr><th scope="row">{html.escape(line[0])}</th>'
-            + "".join(f"<td>{html.escape(text)}</td>" for text in line[1:])
-            + "</tr>"
-            for line in self.cells()
-        )
-        caption = f"{html.escape(self.model)}, input {self.shape_text()}"
-        return (
-            f'<table class="dataframe layers"><caption>{caption}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        title = f"{html.escape(self.model)}, input {times(self.input_shape)}"
+        table: str = self.frame.to_html(classes="layers")
+        return table.replace("<thead>", f"<caption>{title}</caption>\n  <thead>", 1)
+
+
+def times(sides: Iterable[object]) -> str:
+    return "×".join(map(str, sides))
 
 
 def in_bytes(count: int) -> str:
@@ -119,172 +100,108 @@ def in_bytes(count: int) -> str:
 
 
 def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
-    """Tabulate the layers of `net` in the order in which they compute.
+    """Tabulate the layers of `net` in the order in which they finish.
 
     Args:
         net: Any module that takes one tensor. It is left as it was.
         input_shape: Shape of one example, without the batch, for example (1, 28, 28).
 
     Returns:
-        `Summary`, one row for each call of a module that has no children.
+        `Summary`, one row for each call of a module that has no children, and of any other
+        module that has parameters or products of its own.
 
     Raises:
-        ValueError: `input_shape` is not made of positive numbers, or the network cannot take it.
+        ValueError: `input_shape` is not made of positive integers, or has no channels where
+            the network wants them; the network cannot take it, or cannot be copied.
     """
-    shape = tuple(input_shape)
+    shape, name = tuple(input_shape), type(net).__name__
     if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"input_shape={input_shape!r} is no shape of one example, as (1, 28, 28).")
-    with torch.random.fork_rng():
-        twin = duplicate(net).eval()
-        for module in twin.modules():
-            module._forward_hooks.clear()
-        device = next((p.device for p in twin.parameters()), torch.device("cpu"))
-        X = torch.zeros(1, *shape, device=device)
+        raise ValueError(
+            f"input_shape={input_shape!r} is not the shape of one example, such as (1, 28, 28)."
+        )
+    state = [*net.parameters(), *net.buffers()]
+    numbers = [t for t in state if t.is_floating_point() or t.is_complex()]
+    X = torch.zeros(1, *shape)
+    if numbers:
+        X = X.to(numbers[0].device, numbers[0].dtype)
+    # The meta device computes no more than shapes, but not every network runs on it.
+    devices = [*([] if any(map(is_lazy, state)) else [torch.device("meta")]), X.device]
+    for device in devices:
+        twin = duplicate(net).to(device).eval()
         try:
-            with torch.no_grad():
-                twin(X)  # gives lazy layers their shapes
-        except RuntimeError as error:
-            raise ValueError(
-                f"{type(net).__name__} cannot take an input of shape {shape}: {error}"
-            ) from error
-        rows = trace(twin, X)
-    params = sum(p.numel() for p in twin.parameters())
-    return Summary(type(net).__name__, shape, tuple(rows), params)
+            with torch.random.fork_rng(), torch.no_grad():
+                rows = trace(twin, X.to(device))
+            break
+        except Exception as error:
+            if device == devices[-1]:
+                known = len(shape) == 3 or "(channels" in str(error)
+                hint = "" if known else " (an image has a shape of (channels, height, width))"
+                raise ValueError(
+                    f"{name} cannot take an input of shape {shape}: {error}{hint}"
+                ) from error
+    return Summary(name, shape, tuple(rows), sum(p.numel() for p in twin.parameters()))
 
 
 def duplicate(net: nn.Module) -> nn.Module:
-    """A deep copy of the network, without its trainer; lazy layers stay lazy."""
+    """A deep copy of the network, without its trainer and hooks on outputs; lazy layers stay lazy.
+
+    Raises:
+        ValueError: something that the network keeps cannot be copied.
+    """
     memo: dict[int, object] = {id(getattr(net, "trainer", None)): None}
-    for buffer in net.buffers():  # PyTorch copies lazy parameters, but no lazy buffers
-        if isinstance(buffer, UninitializedBuffer):
-            memo[id(buffer)] = UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
-    return copy.deepcopy(net, memo)
+    for module in net.modules():
+        memo[id(module._forward_hooks)] = type(module._forward_hooks)()
+        for kept in tree_leaves(vars(module)):
+            if isinstance(kept, UninitializedBuffer):  # PyTorch copies lazy parameters alone
+                options: Any = {"device": kept.device, "dtype": kept.dtype}
+                memo[id(kept)] = UninitializedBuffer(**options)
+            elif isinstance(kept, Tensor) and not kept.is_leaf:  # a map, kept for its gradient
+                memo[id(kept)] = kept.detach().clone()
+    try:
+        return copy.deepcopy(net, memo)
+    except Exception as error:
+        raise ValueError(f"{type(net).__name__} keeps what cannot be copied: {error}") from error
 
 
 def trace(net: nn.Module, X: Tensor) -> list[Row]:
-    """Run `net` once on `X`, of shape (1, …), and list the calls of its leaves."""
+    """Run `net` once on `X`, of shape (1, …), and list what its modules do."""
     rows: list[Row] = []
-    fields = ReceptiveFields(X)
-    flops = FlopCounterMode(display=False)
+    seen: list[Field | None] = []
+    calls: list[list[int]] = []  # of the modules that are running: products before and in children
+    listed: dict[int, Tensor] = {}
+    flops, fields = FlopCounterMode(display=False), ReceptiveFields(X)
 
-    def row_of(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
-        before = 0
+    def enter(module: nn.Module, inputs: Any) -> None:
+        calls.append([flops.get_total_flops(), 0])
 
-        def enter(module: nn.Module, inputs: tuple) -> None:
-            nonlocal before
-            before = flops.get_total_flops()
-
-        def leave(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            before, within = calls.pop()
+            total = flops.get_total_flops() - before
+            if calls:
+                calls[-1][1] += total
+            leaf = next(module.children(), None) is None
+            params = sum(p.numel() for p in module.parameters(recurse=False))
+            if not (leaf or params or total > within):
+                return
+            tensors = [t for t in tree_leaves(output) if isinstance(t, Tensor)]
+            sizes = [t.numel() * t.element_size() for t in tensors if leaf or id(t) not in listed]
+            listed.update((id(t), t) for t in tensors)
+            shape = list(tensors[0].shape) if tensors else []
+            batch = 0 if getattr(module, "batch_first", True) else 1
+            if shape[batch : batch + 1] == [1]:
+                del shape[batch]
+            seen.append(fields.get(tensors[0]) if tensors else None)
+            own = (total - within) // 2
             rows.append(
-                Row(
-                    name,
-                    type(module).__name__,
-                    tuple(output.shape[1:]),
-                    sum(p.numel() for p in module.parameters()),
-                    (flops.get_total_flops() - before) // 2,
-                    output.numel() * output.element_size(),
-                    fields.size(output),
-                )
+                Row(name, type(module).__name__, tuple(shape), params, own, sum(sizes), None)
             )
 
-        return enter, leave
+        return hook
 
     for name, module in net.named_modules():
-        if next(module.children(), None) is None:
-            enter, leave = row_of(name)
-            module.register_forward_pre_hook(enter)
-            module.register_forward_hook(leave)
-    with torch.no_grad(), flops, fields:
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(leave(name))
+    with flops, fields:
         net(X)
-    return rows
-
-
-@dataclass(frozen=True)
-class Field:
-    """What one value of a feature map sees along one axis.
-
-    Attributes:
-        size: Width of the receptive field in input pixels.
-        step: Distance in input pixels between the fields of neighbouring values.
-    """
-
-    size: int
-    step: int
-
-
-class ReceptiveFields(TorchFunctionMode):
-    """Follow the receptive field through every function that a network calls.
-
-    A window of k values, at dilation d, of a map whose values see r pixels in steps of s sees
-    r + (k − 1)·d·s pixels. Elementwise functions keep the field; where branches meet, the larger
-    counts; a flattened map, and a global pool, sees what all of the map's values together see,
-    which here is the whole input. The border is not cut off, so a field can be larger than the
-    image.
-
-    Source: Araujo, Norris and Sim (2019).
-    """
-
-    WINDOWS = {F.conv2d, torch.conv2d}
-    POOLS = {
-        F.max_pool2d, F.avg_pool2d, torch.max_pool2d, torch._C._nn.avg_pool2d,
-        torch.nn.functional._max_pool2d,
-    }  # fmt: skip
-    WHOLE = {F.adaptive_avg_pool2d, F.adaptive_max_pool2d, F.linear, torch.flatten, Tensor.flatten}
-
-    def __init__(self, X: Tensor):
-        super().__init__()
-        self.shape = tuple(X.shape[2:])
-        self.known: dict[int, tuple[Tensor, tuple[Field, Field] | None]] = {}
-        if len(self.shape) == 2:
-            self.note(X, (Field(1, 1), Field(1, 1)))
-
-    def note(self, X: Tensor, fields: tuple[Field, Field] | None) -> None:
-        self.known[id(X)] = (X, fields)  # the tensor is kept, so its id stays its own
-
-    def get(self, X: Tensor) -> tuple[Field, Field] | None:
-        return self.known.get(id(X), (X, None))[1]
-
-    def size(self, X: Tensor) -> tuple[int, int] | None:
-        fields = self.get(X)
-        return None if fields is None else (fields[0].size, fields[1].size)
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        output = func(*args, **kwargs)
-        flat = [a for arg in args for a in (arg if isinstance(arg, list | tuple) else (arg,))]
-        inputs = [self.get(a) for a in flat if isinstance(a, Tensor) and id(a) in self.known]
-        inputs = [fields for fields in inputs if fields is not None]
-        if inputs and isinstance(output, Tensor) and output.dim() > 0:
-            self.note(output, self.follow(func, args, kwargs, inputs, output))
-        return output
-
-    def follow(self, func, args, kwargs, inputs, output):
-        joined = tuple(
-            Field(max(f[axis].size for f in inputs), max(f[axis].step for f in inputs))
-            for axis in (0, 1)
-        )
-        if func in self.WHOLE:
-            whole = zip(self.shape, joined, strict=True)
-            return tuple(Field(max(side, f.size), f.step) for side, f in whole)
-        if func in self.WINDOWS:
-            names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-            call = dict(zip(names, args, strict=False)) | kwargs
-            kernel = call["weight"].shape[-2:]
-            return widen(joined, kernel, call.get("stride", 1), call.get("dilation", 1))
-        if func in self.POOLS:
-            names = ("input", "kernel_size", "stride", "padding", "dilation")
-            call = dict(zip(names, args, strict=False)) | kwargs
-            kernel = call["kernel_size"]
-            dilation = call.get("dilation", 1) if "max" in func.__name__ else 1
-            return widen(joined, kernel, call.get("stride") or kernel, dilation)
-        return joined
-
-
-def pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
-def widen(fields, kernel, stride, dilation) -> tuple[Field, Field]:
-    """The fields behind one more window along both axes."""
-    steps = zip(fields, pair(kernel), pair(stride), pair(dilation), strict=True)
-    return tuple(Field(f.size + (k - 1) * d * f.step, f.step * s) for f, k, s, d in steps)
+    return [replace(row, field=fields.size(f)) for row, f in zip(rows, seen, strict=True)]

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers import checkpoint as files
 from helpers.data import FashionMNIST, to_float
-from helpers.device import best_device, describe_device, fast_dtype, launch
+from helpers.device import best_device, describe_device, fast_dtype, launch, load, save
 from helpers.fitting import check_last_batch, materialise
 from helpers.history import RESULTS, History
 from helpers.profile import current_profile
@@ -67,20 +65,21 @@ class Trainer(d2l.Trainer):
         self.dtype = dtype
         self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self.history: History | None = None
+        self.history: History
         self.key = ""
 
     def prepare_model(self, model: d2l.Classifier) -> None:
-        """Give lazy layers their shapes, check that model and data fit, move the model.
-
-        Raises:
-            ValueError: they do not; the text says why, and what to change.
-        """
+        """Check that model and data fit, move the model, and say what is going to be trained."""
         materialise(model.to(self.device), self.data)
         check_last_batch(model, self.data)
         # Convolutions are faster with the channels last in memory, on CPUs and GPUs alike.
         self.model = model.to(memory_format=torch.channels_last)
         model.trainer = self
+        found = model.configure_optimizers()  # an optimiser, or it and a schedule of its batches
+        self.optim, self.schedule = found if isinstance(found, tuple) else (found, None)
+        for group in self.optim.param_groups:
+            if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
+                group["fused"] = True
         cost = summary(model, next(iter(self.val_dataloader))[0].shape[1:])
         dtype = self.dtype or fast_dtype(self.device, cost.macs)
         self.fabric = launch(self.device, dtype)
@@ -97,14 +96,6 @@ class Trainer(d2l.Trainer):
             max_epochs=self.max_epochs, dtype=precision, key=self.key,
         )  # fmt: skip
 
-    def prepare_optimizer(self) -> None:
-        """Take the model's optimiser, and its schedule if it has one, which counts batches."""
-        found = self.model.configure_optimizers()
-        self.optim, self.schedule = found if isinstance(found, tuple) else (found, None)
-        for group in self.optim.param_groups:
-            if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
-                group["fused"] = True
-
     def fit(self, model: d2l.Classifier, data: FashionMNIST) -> History:
         """Train `model` on `data` and validate it after every epoch.
 
@@ -119,7 +110,6 @@ class Trainer(d2l.Trainer):
         self.data = data
         self.prepare_data(data)
         self.prepare_model(model)
-        self.prepare_optimizer()
         fabric, history, loader = self.fabric, self.history, self.train_dataloader
         loader.rank, loader.world_size = fabric.global_rank, fabric.world_size
         self.resume()
@@ -131,7 +121,6 @@ class Trainer(d2l.Trainer):
         with tqdm(**steps, unit="batch", leave=False, mininterval=0.5, disable=quiet) as self.bar:
             try:
                 while len(history) < self.max_epochs:
-                    self.epoch = len(history)
                     self.fit_epoch()
                     self.end_epoch()
             except KeyboardInterrupt:
@@ -147,7 +136,11 @@ class Trainer(d2l.Trainer):
             torch.set_rng_state(fabric.broadcast(torch.get_rng_state()))
         model.eval()
         if fabric.is_global_zero:
-            self.show(history)
+            display(history)
+        if fabric.is_global_zero and self.draw_curves and len(history):
+            from helpers.plotting import plot_history
+
+            plot_history(history)
         return history
 
     def fit_epoch(self) -> None:
@@ -155,31 +148,33 @@ class Trainer(d2l.Trainer):
         start = time.perf_counter()
         self.model.train()
         fabric, loader = self.fabric, self.train_dataloader
+        shares = loader.shares  # of this process in each batch: 1 where it is alone
         measured = torch.zeros(2, len(loader), device=self.device)  # loss, accuracy of each batch
         for i, (X, y) in enumerate(loader):
             X, y = X.to(self.device), y.to(self.device)
             y_hat = self.net(X)
             loss = self.model.loss(y_hat, y)
             self.stepper.zero_grad()
-            fabric.backward(loss * (loader.shares[i] * fabric.world_size))  # 1 for one process
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
+            fabric.backward(loss * (shares[i] * fabric.world_size))
+            if self.gradient_clip_val > 0:  # d2l's clip_gradients waits for the device
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.gradient_clip_val)
             self.stepper.step()
             if self.schedule is not None:
                 self.schedule.step()
             measured[0, i] = loss.detach()
             measured[1, i] = (y_hat.detach().argmax(1) == y).float().mean()
             self.bar.update()
-        measured *= torch.tensor(loader.shares, device=self.device)
-        losses, accuracies = fabric.all_reduce(measured, reduce_op="sum").double().cpu()
+        measured *= torch.tensor(shares, device=self.device)
+        measured = torch.as_tensor(fabric.all_reduce(measured, reduce_op="sum"))
+        losses, accuracies = measured.double().cpu()
         self.check_finite(losses)
         seconds = time.perf_counter() - start
         for buffer in self.model.buffers():
             if buffer.is_floating_point():  # running statistics
                 buffer.copy_(fabric.all_reduce(buffer.clone(), reduce_op="mean"))
         weights = torch.tensor(loader.sizes).double() / len(self.data.train)
-        results = float(losses @ weights), float(accuracies @ weights)
-        results = *results, *evaluate(self.model, self.data), seconds
+        training = float(losses @ weights), float(accuracies @ weights)
+        results = *training, *evaluate(self.model, self.data), seconds
         for name, value in zip(RESULTS, results, strict=True):
             getattr(self.history, name).append(value)
 
@@ -187,11 +182,7 @@ class Trainer(d2l.Trainer):
         """Show how far the run is, and save it if it is to be saved."""
         self.bar.set_postfix(accuracy=f"{self.history.val_acc[-1]:.3f}")
         if self.checkpoint is not None and self.fabric.is_global_zero:
-            files.save(self.checkpoint, self.state_dict())
-
-    def clip_gradients(self, grad_clip_val: float, model: nn.Module) -> None:
-        """Scale the gradient down to the norm `grad_clip_val`; d2l's waits for the device."""
-        nn.utils.clip_grad_norm_(model.parameters(), grad_clip_val)
+            save(self.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on, after a whole epoch."""
@@ -213,12 +204,11 @@ class Trainer(d2l.Trainer):
         Raises:
             ValueError: it is the state of another run.
         """
-        for name, value in self.identity().items():
-            if state["run"].get(name) != value:
+        for (name, was), is_now in zip(state["run"].items(), self.identity().values(), strict=True):
+            if was != is_now:
                 raise ValueError(
                     f"checkpoint {str(self.checkpoint)!r} belongs to another run: its {name} is "
-                    f"{state['run'].get(name)!r}, here it is {value!r}. Delete it, or name "
-                    "another file, to start again."
+                    f"{was!r}, here it is {is_now!r}. Delete it, or name another, to start again."
                 )
         self.model.load_state_dict(state["model"])
         self.optim.load_state_dict(state["optimizer"])
@@ -233,51 +223,28 @@ class Trainer(d2l.Trainer):
 
     def identity(self) -> dict[str, Any]:
         """What two runs must share for one to continue the other; the device may differ."""
-        kept = ("model", "data", "num_train", "params", "dtype")
-        run = {name: value for name, value in asdict(self.history).items() if name in kept}
+        names = ("model", "data", "num_train", "params", "dtype")
+        run = {name: getattr(self.history, name) for name in names}
         return run | {"size": list(self.data.size), "batch size": self.data.batch_size}
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one; process 0 reads it for all."""
-        if self.checkpoint is None:
-            return
-        state = None
-        if self.fabric.is_global_zero:
-            files.check_folder(self.checkpoint)
-            state = files.load(self.checkpoint)
-        state = self.fabric.broadcast(state)
+        path = self.checkpoint if self.fabric.is_global_zero else None
+        state = self.fabric.broadcast(None if path is None else load(path))
         if state is not None:
             self.load_state_dict(state)
 
-    def show(self, history: History) -> None:
-        """The history as text and, if it is wanted and there is one, as curves."""
-        display(history)
-        if self.draw_curves and len(history):
-            from helpers.plotting import plot_history
-
-            plot_history(history)
-
     def check_finite(self, losses: Tensor) -> None:
-        """Stop a run that has diverged.
-
-        Raises:
-            FloatingPointError: with the epoch and the batch of the first loss that is not finite.
-        """
-        bad = (~losses.isfinite()).nonzero()
-        if len(bad):
-            batch = int(bad[0])
+        """Stop a run that has diverged: FloatingPointError."""
+        for batch in (~losses.isfinite()).nonzero().flatten().tolist():
             raise FloatingPointError(
-                f"loss is {float(losses[batch])} in epoch {self.epoch + 1}, batch {batch + 1} of "
-                f"{len(losses)}: training stops. Try a learning rate below "
+                f"loss is {float(losses[batch])} in epoch {len(self.history) + 1}, batch "
+                f"{batch + 1} of {len(losses)}: training stops. Try a learning rate below "
                 f"{self.optim.param_groups[0]['lr']}, or check the inputs for NaN."
             )
 
     def explain(self, error: RuntimeError) -> None:
-        """Raise a clearer error if the memory was exhausted.
-
-        Raises:
-            MemoryError: it was; the text says what to try.
-        """
+        """Raise a clearer error, MemoryError, if the memory was exhausted."""
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             count, (height, width) = self.data.batch_size, self.data.size
             raise MemoryError(
@@ -287,18 +254,6 @@ class Trainer(d2l.Trainer):
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Outputs of the model in evaluation mode, of shape (N, classes), for uint8 images."""
-    device = next(model.parameters()).device
-    mode = model.training
-    model.eval()
-    try:
-        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(size)))
-        return torch.cat([model(to_float(batch.to(device), size)) for batch in batches])
-    finally:
-        model.train(mode)
-
-
 def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor:
     """Outputs of the model, in evaluation mode, for every image of a set, in the set's order.
 
@@ -310,7 +265,14 @@ def predict(model: nn.Module, data: FashionMNIST, train: bool = False) -> Tensor
     Returns:
         Shape (N, classes).
     """
-    return outputs(model, (data.train if train else data.val).images, data.size)
+    images, mode = (data.train if train else data.val).images, model.training
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        batches = images.split(max(EVALUATION_IMAGES, EVALUATION_PIXELS // math.prod(data.size)))
+        return torch.cat([model(to_float(batch.to(device), data.size)) for batch in batches])
+    finally:
+        model.train(mode)
 
 
 def evaluate(

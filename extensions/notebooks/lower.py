@@ -71,6 +71,7 @@ ADMONITIONS = {  # and their titles
     "topic": "",
     "warning": "Warning",
 }
+HINT = "<summary>Hint</summary>"
 DROPPED = {"aside-end", "bibliography", "exercise-end", "index", "solution-end"}
 DROPPED |= {"tableofcontents", "toctree"}
 GATES = {"aside-start": "aside-end", "solution-start": "solution-end"}  # what is folded
@@ -91,6 +92,9 @@ def lower(markdown: str, references: References) -> list[Part]:
         ValueError: a directive is not known or not closed, or a reference leads nowhere.
     """
     text = lower_lines(markdown.split("\n"), references)
+    if (hints := text.count(HINT)) > 1:
+        for number in range(1, hints + 1):
+            text = text.replace(HINT, f"<summary>Hint {number} of {hints}</summary>", 1)
     pieces = (piece.strip("\n") for piece in text.split(BREAK))
     return [Part(piece.lstrip(FOLDED), piece.startswith(FOLDED)) for piece in pieces if piece]
 

@@ -73,6 +73,10 @@ def has_code(app: Sphinx, docname: str) -> bool:
     return "kernelspec" in app.env.metadata.get(docname, {})
 
 
+def has_exercises(app: Sphinx, docname: str) -> bool:
+    return "{exercise-start}" in Path(app.env.doc2path(docname)).read_text(encoding="utf-8")
+
+
 def read_recorded(page: Path) -> NotebookNode:
     """The page's cells, with the outputs of its recording unless the code has changed since."""
     notebook, recording = read_source(page), recording_of(page)
@@ -198,6 +202,8 @@ def write_edition(app: Sphinx, folder: Path, *, student: bool = False, noted: bo
     repository, written = app.config.notebooks_repository, []
     issues = f"https://github.com/{repository}/issues" if repository else None
     for docname in pages(app):
+        if student and not has_exercises(app, docname):
+            continue
         source, target = Path(app.env.doc2path(docname)), folder / f"{docname}.ipynb"
         notes = instructors_notes(source) if noted else {}
         references = PageReferences(app, docname)
@@ -232,7 +238,8 @@ def offer_notebook(
     buttons = context.get("header_buttons", [])
     if doctree is None or not has_code(app, pagename):
         return
-    shown = [f"{FOLDER}/{pagename}.ipynb", f"{FOLDER}/{STUDENT}/{pagename}.ipynb"]
+    shown = [f"{FOLDER}/{pagename}.ipynb"]
+    shown += [f"{FOLDER}/{STUDENT}/{pagename}.ipynb"] if has_exercises(app, pagename) else []
     for group in buttons:
         if group.get("label") == "download-buttons":
             group["buttons"][:0] = [
@@ -244,7 +251,7 @@ def offer_notebook(
                     "tooltip": tooltip,
                     "label": label,
                 }
-                for path, (text, tooltip, label) in zip(shown, DOWNLOADS, strict=True)
+                for path, (text, tooltip, label) in zip(shown, DOWNLOADS, strict=False)
             ]
     if repository := app.config.notebooks_repository:
         address = f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}"
@@ -257,7 +264,7 @@ def offer_notebook(
                 "tooltip": f"Open in Colab: {tooltip}",
                 "label": label,
             }
-            for path, (text, tooltip, label) in zip(shown, COLAB, strict=True)
+            for path, (text, tooltip, label) in zip(shown, COLAB, strict=False)
         ]
         buttons[:0] = links
 

@@ -13,7 +13,11 @@ the views need.
 from importlib import import_module
 from typing import Any
 
-VIEWS = {"padding_stride": "padding"}  # function: the module, the script and the style it is in
+VIEWS = {  # function: the module, the script and the style it is in
+    "kernel_playground": "playground",
+    "mix_colours": "colours",
+    "padding_stride": "padding",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The style sheet that the pages share: what is kept of the styles, and the fonts inside it."""
+"""The style sheet that the pages share: what is kept of the styles, and the icons inside it."""
 
 import base64
 import io
@@ -7,7 +7,8 @@ import re
 import pytest
 from fontTools.ttLib import TTFont
 
-from extensions.assets import characters_of_formulas, font_face, math_font, may_match, purge
+from extensions.assets import font_face, may_match, purge
+from tools.font import complete_font
 
 
 @pytest.mark.parametrize(
@@ -46,16 +47,9 @@ def test_a_list_inside_brackets_is_one_selector():
     assert purge(":is(a, b) .used { top: 0 }", {"used"}).startswith(":is(a, b) .used{")
 
 
-def test_letters_that_stand_alone_are_drawn_in_italics():
-    page = "<p>no</p><math><mi>h</mi><mi>β</mi><mi>ln</mi><mo>&lt;</mo><mn>2</mn></math>"
-    assert set(characters_of_formulas([page])) == set("h\u210eβ\U0001d6fdln<2")
-
-
-def test_a_font_has_the_characters_that_are_asked_for_and_can_set_formulas():
-    rule = font_face("Book Math", math_font(), "x∑⟨")
+def test_the_font_of_icons_has_those_that_are_asked_for(tmp_path):
+    rule = font_face("Icons", complete_font(), "x∑")
     data = re.search(r"base64,([^)]*)\)", rule)[1]
     font = TTFont(io.BytesIO(base64.b64decode(data)))
-    assert {ord(c) for c in "x∑⟨"} <= set(font.getBestCmap())
-    assert ord("y") not in font.getBestCmap()
-    assert "MATH" in font and len(data) < 40_000
-    assert font_face("Book Math", math_font(), "") == ""
+    assert {ord(c) for c in "x∑"} == set(font.getBestCmap())
+    assert font_face("Icons", complete_font(), "") == ""

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -187,14 +188,14 @@ def server(fashion, monkeypatch, tmp_path):
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         # an address that needs no look-up
         monkeypatch.setattr(Source, "mirrors", [f"http://127.0.0.1:{httpd.server_port}/"])
-        monkeypatch.setattr(module.socket, "getaddrinfo", numeric)
+        monkeypatch.setattr(socket, "getaddrinfo", numeric)
         yield served
         httpd.shutdown()
 
 
 def numeric(host, port, *args, **kwargs):
     assert host == "127.0.0.1"
-    return [(module.socket.AF_INET, module.socket.SOCK_STREAM, 6, "", (host, port))]
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
 
 
 def test_the_files_are_downloaded_once_and_whole(server, fashion):

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from helpers import plotting
 from helpers.history import History
@@ -23,18 +24,21 @@ def test_images_are_grey_and_in_order():
         assert ax.images[0].get_cmap().name == "gray"
 
 
-@pytest.mark.parametrize(
-    ("draw", "cmap"),
-    [
-        (plotting.show_activations, plotting.ACTIVATION_MAP),
-        (plotting.show_kernels, plotting.WEIGHT_MAP),
-    ],
-)
-def test_signed_maps_share_one_scale_around_zero(draw, cmap):
-    draw(torch.tensor([[[1.0, -3.0]], [[0.5, 0.0]]]))
+def test_signed_maps_share_one_scale_around_zero():
+    plotting.show_activations(torch.tensor([[[1.0, -3.0]], [[0.5, 0.0]]]))
     for ax in plt.gcf().axes:
         assert ax.images[0].get_clim() == (-3, 3)
-        assert ax.images[0].get_cmap().name == cmap
+        assert ax.images[0].get_cmap().name == plotting.ACTIVATION_MAP
+
+
+def test_boxes_have_the_colour_of_their_kind_and_legible_text():
+    ax = plotting.new_canvas(2, 2)
+    for kind, colour in plotting.KIND_COLOURS.items():
+        plotting.draw_box(ax, (0, 0), 1, 1, kind, face=kind)
+        assert to_hex(ax.patches[-1].get_facecolor()) == colour
+        assert plotting.legible_on(colour) == plotting.INK
+        assert ax.texts[-1].get_fontsize() * 4 / 3 >= 9  # pixels
+    assert len(set(plotting.KIND_COLOURS.values())) == 6
 
 
 def test_wrong_images_are_named():

@@ -18,7 +18,7 @@ from torch import nn
 
 import helpers.data
 import helpers.profile
-from helpers import checkpoint, runs
+from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
 from helpers.pages import ROOT
 from helpers.runs import run_key, train
@@ -384,7 +384,7 @@ def test_a_full_disk_loses_no_run(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.torch, "save", full)
+        patch.setattr(device.torch, "save", full)
         with pytest.warns(UserWarning, match="could not be saved"):
             history = train(Small(), FashionMNIST(), 2)
     assert len(history) == 2 and files(folder) == []

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def test_branches_count_each_their_own():
 
 def test_max_pooling_and_global_pooling():
     net = nn.Sequential(nn.MaxPool2d(3, stride=2), nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1))
-    assert [row.field for row in summary(net, (1, 31, 30)).rows] == [(3, 3), (7, 7), (31, 30)]
+    assert [row.field for row in summary(net, (1, 31, 30)).rows] == [(3, 3), (7, 7), (31, 29)]
 
 
 def test_the_network_is_left_as_it_was():
@@ -112,7 +113,7 @@ def test_grouped_convolution():
 
 @pytest.mark.parametrize("shape", [(), (0, 28), (1, -3, 4), (1.5, 2)])
 def test_a_wrong_shape_is_named(shape):
-    with pytest.raises(ValueError, match="is no shape of one example"):
+    with pytest.raises(ValueError, match="is not the shape of one example"):
         summary(nn.Flatten(), shape)
 
 
@@ -132,3 +133,119 @@ def test_text_and_html_hold_the_same_numbers():
     for text in (str(table), table._repr_html_()):
         assert "61,706" in text and "416,520" in text and "6×28×28" in text and "16×16" in text
     assert str(table).splitlines()[-1].startswith("total")
+    head = table._repr_html_().split("</thead>")[0]
+    assert re.findall("<th>(.*?)</th>", head) == [
+        "layer", "output shape", "parameters", "multiply-adds", "bytes", "sees (pixels)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 1, 28, 28), (784,)])
+def test_an_image_without_channels_or_with_a_batch_is_refused(shape):
+    for net in (lenet(), OwnConvolution()):
+        with pytest.raises(ValueError, match=r"\(channels, height, width\)"):
+            summary(net, shape)
+    assert summary(nn.Sequential(nn.Flatten(), nn.Linear(784, 2)), (28, 28)).params == 1570
+
+
+class Then(nn.Module):
+    """Layers, then a function, then a row that shows what it gives."""
+
+    def __init__(self, function, *layers):
+        super().__init__()
+        self.function, self.layers, self.end = function, nn.Sequential(*layers), nn.Identity()
+
+    def forward(self, X):
+        return self.end(self.function(self.layers(X)))
+
+
+def write_into_a_part(X):
+    Y = X.new_zeros(X.shape)
+    Y[:, :, 1:] = X[:, :, :-1]
+    return Y
+
+
+@pytest.mark.parametrize(
+    ("net", "field"),
+    [
+        (nn.AdaptiveAvgPool2d(4), (2, 2)),
+        (nn.AdaptiveMaxPool2d(3), (4, 4)),
+        (nn.ConvTranspose2d(1, 1, 3), (3, 3)),
+        (nn.ConvTranspose2d(1, 1, 3, stride=2), (2, 2)),
+        (nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, 3)), (2, 2)),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), (2, 2)),
+        (nn.GroupNorm(1, 1), (8, 8)),
+        (nn.InstanceNorm2d(1), (8, 8)),
+        (Then(lambda X: X.mean((2, 3)), nn.Conv2d(1, 1, 3)), (8, 8)),
+        (Then(lambda X: X.flatten(2).transpose(1, 2), nn.Conv2d(1, 4, 2, 2)), (2, 2)),
+        (Then(lambda X: F.conv2d(X, X[:, :, :3, :3]), nn.Conv2d(1, 1, 3)), None),
+        (Then(write_into_a_part, nn.Conv2d(1, 1, 3)), None),
+    ],
+)
+def test_receptive_fields_that_are_no_plain_windows(net, field):
+    assert summary(net, (1, 8, 8)).rows[-1].field == field
+
+
+def test_an_unknown_field_is_a_question_mark():
+    text = str(summary(Then(write_into_a_part), (1, 8, 8)))
+    assert text.splitlines()[-2].endswith("?")
+
+
+class OwnConvolution(nn.Module):
+    """A convolution and a parameter that belong to no layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 1, 3, 3))
+        self.last = nn.LazyConv2d(1, 1)
+
+    def forward(self, X):
+        return self.last(F.conv2d(X, self.weight))
+
+
+def test_products_of_a_parent_are_counted_in_its_own_row():
+    table = summary(OwnConvolution(), (1, 8, 8))
+    assert [(row.name, row.kind, row.params, row.macs) for row in table.rows] == [
+        ("last", "Conv2d", 3, 2 * 36), ("", "OwnConvolution", 18, 18 * 36),
+    ]  # fmt: skip
+    assert (table.params, table.macs) == (21, 20 * 36)
+    assert table.memory == 4 * 36  # of the last layer; the parent hands it on
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_the_input_has_the_networks_dtype(dtype):
+    table = summary(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()).to(dtype), (1, 8, 8))
+    assert table.memory == 2 * 2 * 36 * dtype.itemsize
+
+
+def test_a_network_on_another_device():
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    assert summary(net, (1, 8, 8)).macs == 18 * 36
+
+
+def test_modules_that_return_several_tensors():
+    table = summary(nn.LSTM(8, 5, batch_first=True), (7, 8))
+    assert table.rows[0].output == (7, 5)
+    assert table.macs == 7 * 4 * 5 * (8 + 5) and table.memory == 4 * (7 * 5 + 5 + 5)
+    attention = summary(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (7, 8))
+    assert attention.macs == 7 * (4 * 8 * 8 + 2 * 8 * 16) + 2 * 7 * 7 * 8
+
+
+def test_a_network_that_keeps_its_maps_can_be_tabulated():
+    net = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU())
+    net[0].register_forward_hook(lambda module, _, Y: setattr(module, "maps", [Y]))
+    net(torch.rand(1, 1, 8, 8))
+    assert summary(net, (1, 8, 8)).params == 10
+    net.lines = iter(open(__file__))  # noqa: SIM115
+    with pytest.raises(ValueError, match="Sequential keeps what cannot be copied"):
+        summary(net, (1, 8, 8))
+
+
+def test_a_network_that_asks_for_values_runs_on_its_own_device():
+    net = Then(lambda X: X if X.sum().item() >= 0 else -X, nn.Conv2d(1, 1, 3, bias=False))
+    assert summary(net, (1, 8, 8)).rows[-1].field == (3, 3)
+
+
+def test_a_layer_that_is_called_twice_has_two_rows():
+    layer = nn.Conv2d(1, 1, 3)
+    assert len(summary(nn.Sequential(layer, layer), (1, 8, 8)).frame) == 3

@@ -21,8 +21,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from helpers.live.view import SLOT, emptied
 from tests.regression.pictures import compare_pictures
 from tests.regression.text import (
     COORDINATE,
@@ -38,12 +40,10 @@ from tests.regression.text import (
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg")
 EVIDENCE = "application/vnd.convnets."  # how the types of the book's own data begin
-GEOMETRY = frozenset(
-    "d points x y x1 y1 x2 y2 cx cy r rx ry fx fy dx dy width height viewBox transform"
-    " gradientTransform patternTransform".split()
+GEOMETRY = re.compile(  # the attributes of an SVG element that hold coordinates and lengths
+    r"d|points|[xy][12]?|[cdf][xy]|r[xy]?|width|height|viewBox|(gradientT|patternT|t)ransform"
 )
 _LIVE = re.compile(r'<div class="live"')
-_SCRIPT = re.compile(r'(<script\b[^>]*\bdata-of="([^"]*)"[^>]*>)(.*?)(?=</script>)', re.DOTALL)
 _STATE = re.compile(r'<script\b[^>]*\bclass="state"[^>]*>(.*?)</script>', re.DOTALL)
 _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -79,10 +79,10 @@ class Shown:
 def final_state(events: Iterable[Mapping[str, Any]], earlier: Sequence[Shown] = ()) -> list[Shown]:
     """Reduce the outputs of a cell, recorded or as sent by a kernel, to what a reader sees.
 
-    A display is updated in place, also one that an ``earlier`` cell has shown. Applies ``clear_output`` and ``update_display_data``, carriage returns and backspaces; drops
-    widgets, whose ids are random, and streams of white space; merges the pieces of a stream where
-    the first one stands, as the recordings have it, and puts stdout before an adjacent stderr,
-    because their order is an accident of buffering.
+    Applies ``clear_output`` and updates of displays, also of those that an ``earlier`` cell has
+    shown, carriage returns and backspaces; drops widgets, whose ids are random, and streams of
+    white space; merges the pieces of a stream where the first one stands, as the recordings have
+    it, and puts stdout before an adjacent stderr, because their order is an accident of buffering.
     """
     shown: list[Shown] = []
     clear_next = False
@@ -194,8 +194,8 @@ def compare_kinds(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
     states = [[s for o in side for s in _STATE.findall(_html(o))] for side in (old, fresh)]
     if len(states[0]) != len(states[1]):
         return [f"{len(states[0])} states of live views recorded, {len(states[1])} new"]
-    pairs = zip(*states, strict=True)
-    return [found for pair in pairs if (found := compare_state(*pair, form=True))]
+    pairs = zip(states[0], states[1], strict=True)
+    return [found for a, b in pairs if (found := compare_state(a, b, form=True))]
 
 
 def compare_keys(recorded: Sequence[Shown], new: Sequence[Shown]) -> list[str]:
@@ -228,12 +228,12 @@ def _evidence(outputs: Sequence[Shown]) -> list[tuple[str, dict[str, Any]]]:
 def live_problems(recorded: Sequence[Shown], tagged: bool) -> list[str]:
     """What is wrong with the recorded live views of a cell, tagged ``live`` or not."""
     problems = [
-        f"the script of the live view {name!r} is recorded; it is filled in where pages are made"
+        f"the {slot[1]} of the live view {slot[2]!r} is recorded; recordings leave it out"
         for output in recorded
-        for _, name, body in _SCRIPT.findall(_html(output))
-        if body.strip()
+        for slot in SLOT.finditer(_html(output))
+        if slot[0] != emptied(slot[0])
     ]
-    parts = (_LIVE, _SCRIPT, _STATE)
+    parts = (_LIVE, SLOT, _STATE)
     if tagged and not any(all(p.search(_html(output)) for p in parts) for output in recorded):
         problems.append("the cell is tagged live and shows no live view (div, script, state)")
     return problems
@@ -261,17 +261,22 @@ def compare_html(recorded: str, new: str) -> str | None:
     Returns:
         None if they show the same, else the first difference in words.
     """
-    sides = [_SCRIPT.sub(r"\1", side) for side in (recorded, new)]
+    sides = [emptied(side) for side in (recorded, new)]
     for pattern, compare_part in (
         (_STATE, compare_state),
-        (SVG_URI, lambda *pair: compare_svg(*(base64.b64decode(s).decode() for s in pair))),
+        (SVG_URI, lambda *pair: compare_svg(*map(_decoded, pair))),
         (_SVG, compare_svg),
     ):
         for pair in zip(*map(pattern.findall, sides), strict=False):
             if difference := compare_part(*pair):
                 return difference
         sides = [pattern.sub("<part/>", side) for side in sides]  # their number is compared as text
-    return compare_text(*sides)
+    return compare_text(sides[0], sides[1])
+
+
+def _decoded(address: tuple[str, str]) -> str:
+    base64_, data = address
+    return base64.b64decode(data).decode() if base64_ else unquote(data)
 
 
 def compare_state(recorded: str, new: str, form: bool = False) -> str | None:
@@ -328,7 +333,7 @@ def compare_svg(recorded: str, new: str) -> str | None:
         if (tag, list(old_items)) != (new_tag, list(new_items)):
             return f"element {number} is {tag} {list(old_items)}, new {new_tag} {list(new_items)}"
         for name, value in old_items.items():
-            tolerance = DRAWN if name in GEOMETRY else PRINTED
+            tolerance = DRAWN if GEOMETRY.fullmatch(name) else PRINTED
             pattern = COORDINATE if name in ("d", "points") else NUMBER
             if difference := compare_text(value, new_items[name], tolerance, pattern):
                 return f"element {number} ({tag}), {name}: {difference}"

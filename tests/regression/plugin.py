@@ -115,30 +115,28 @@ class Page(IPyNbFile):
         Raises:
             CellFailure: The kernel died, or the time is over.
         """
-        for later in range(number, len(self.cells) + 1):
-            if later not in self.results and self.cells[later - 1].source.strip():
-                self.results[later] = self.outcome(self.cells[later - 1].source)
-            result = self.results[number]
-            if isinstance(result, CellFailure):
-                raise result
-            if isinstance(self.results.get(later), CellFailure):
-                break
-            if not any(output.display_id for output in result[1]):
-                break
+        self.run(number)
+        result = self.results[number]
+        if isinstance(result, CellFailure):
+            raise result
+        if any(output.display_id for output in result[1]):
+            all(self.run(later) for later in range(number + 1, len(self.cells) + 1))
         return result
 
-    def outcome(self, source: str) -> tuple[dict[str, Any], list[Shown]] | CellFailure:
-        """Run a source in the kernel, and update what earlier cells show."""
-        limits = (
-            self.config.option.nbval_cell_timeout,
-            float(self.config.getini("book_output_timeout")),
-        )
-        try:
-            reply, events = self.kernel.run(source, *limits)
-        except CellFailure as failure:
-            return failure
-        done = [result for result in self.results.values() if isinstance(result, tuple)]
-        return reply, final_state(events, [output for _, shown in done for output in shown])
+    def run(self, number: int) -> bool:
+        """Execute a cell unless it was, update what earlier ones show; whether it was finished."""
+        source = self.cells[number - 1].source
+        if source.strip() and number not in self.results:
+            timeout = self.config.option.nbval_cell_timeout
+            output_timeout = float(self.config.getini("book_output_timeout"))
+            done = [result[1] for result in self.results.values() if isinstance(result, tuple)]
+            try:
+                reply, events = self.kernel.run(source, timeout, output_timeout)
+                shown = final_state(events, [output for outputs in done for output in outputs])
+                self.results[number] = reply, shown
+            except CellFailure as failure:
+                self.results[number] = failure
+        return not isinstance(self.results.get(number), CellFailure)
 
     def teardown(self) -> None:
         """Stop the kernel and remove its folder."""
@@ -149,6 +147,8 @@ class Page(IPyNbFile):
 
 class Recording(pytest.Item):
     """The recording as a whole: a page with code shows outputs."""
+
+    parent: Page
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -176,6 +176,8 @@ class Recording(pytest.Item):
 
 class Cell(IPyNbCell):
     """A code cell, numbered from 1 as in the notebook."""
+
+    parent: Page
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -303,7 +305,7 @@ class Account:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the report of one phase of one item."""
-        facts = dict(report.user_properties)
+        facts: dict[str, Any] = dict(report.user_properties)
         if "book_page" not in facts:
             return
         row = self.pages.setdefault(facts["book_page"], Row(facts["book_items"]))

@@ -1,7 +1,8 @@
 """Each hole of nbval, closed: a small notebook that must fail, or must pass, through the plugin.
 
-All cases run in one pytest of their own, on few pages, since each starts a kernel; each test looks up its own notebook. The
-recorded outputs are real ones: ``record`` executes the sources once in a kernel of Jupyter's.
+All cases run in one pytest of their own, on few pages, since each starts a kernel; each test
+looks up its own case. The recorded outputs are real ones: ``record`` executes the sources once in
+a kernel of Jupyter's.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ TO_RECORD = [
 ]
 
 
-def cell(source: str, outputs: Iterable = (), tag: str = "", count: int | None = 0):
+def cell(source: str, outputs: Iterable = (), tag: str = "", count: int | None = 0) -> NotebookNode:
     """A code cell; its count is filled in from its place unless one is given."""
     metadata = {"tags": [tag]} if tag else {}
     return v4.new_code_cell(source, outputs=list(outputs), metadata=metadata, execution_count=count)
@@ -255,7 +256,8 @@ def outcomes(
 ) -> Outcomes:
     """The verdict of the plugin on every case; each item of a page has one verdict."""
     folder = tmp_path_factory.mktemp("cases")
-    cells, owners = cases(recorded), {}
+    cells = cases(recorded)
+    owners: dict[tuple[str, str], str] = {}
     for page, names in pages(recorded).items():
         together = [(name, one) for name in names for one in cells[name]]
         write(folder / f"{page}.ipynb", [one for _, one in together])
@@ -369,7 +371,7 @@ def book(folder: Path, floors: dict[str, dict[str, int]] | None) -> Path:
     return folder
 
 
-PAGE = "chapters/page.ipynb"
+PAGE, FILE = "chapters/page.ipynb", "tests/floor.json"
 ENOUGH = {PAGE: {"cells": 2, "outputs": 2}}
 TOO_HIGH = {PAGE: {"cells": 3, "outputs": 4}, "chapters/gone.ipynb": {"cells": 1, "outputs": 1}}
 RUNS = {
@@ -378,7 +380,7 @@ RUNS = {
         f"{PAGE}: 2 cells, the floor is 3", f"{PAGE}: 2 outputs, the floor is 4",
         "chapters/gone.ipynb: has a floor but no recording"]),
     "a part": ({PAGE: {"cells": 2, "outputs": 3}}, [".", "-k", "1"], 0, ["1 cells executed"]),
-    "no floor": (None, ["."], 1, [f"{PAGE}: has no floor in tests/floor.json"]),
+    "narrowed": (ENOUGH, [".", "-k", "test_x"], 0, ["1 passed", "0 cells executed"]),
     "not asked for": (ENOUGH, ["tests"], 0, ["1 passed", "0 cells executed"]),
     "none of those asked for": (ENOUGH, [".", "--ignore=chapters"], 1,
                                 ["1 passed", "not one notebook was checked"]),
@@ -413,6 +415,8 @@ def test_floors_are_counted_from_recordings_and_never_lowered(tmp_path: Path) ->
     book(tmp_path, None)
     ignored = cell("print(3)", said("3\n"), "nbval-ignore-output")
     write(tmp_path / "chapters" / "more.ipynb", [cell("1", said("1\n")), ignored])
+    missing = floor.violations({}, ENOUGH, tmp_path)
+    assert missing == [f"{PAGE}: has no floor in {FILE}; run `python -m tests.regression.floor`"]
     assert floor.update(tmp_path) == []
     expected = {PAGE: {"cells": 2, "outputs": 2}, "chapters/more.ipynb": {"cells": 2, "outputs": 1}}
     assert floor.read(tmp_path) == expected

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import re
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -172,7 +174,7 @@ def test_kinds() -> None:
     assert compare_kinds(figure, final_state([stream("1.0"), display("text/html", "")]))
 
 
-def axes_figure() -> tuple[Figure, object]:
+def axes_figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.8), dpi=100)
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -371,10 +373,17 @@ def test_a_live_view_is_compared_by_its_figure_and_state_without_its_script() ->
     assert compare_html(view(STATE), view(STATE, x="1.10"))
     assert compare_html(view(STATE), view(STATE).replace("pad", "pads"))
     assert compare_html(view(STATE), view(STATE) * 2)
-    image = [base64.b64encode(view(STATE, x=x).encode()).decode() for x in ("1.00", "1.01", "1.10")]
-    images = [f'<img src="data:image/svg+xml;base64,{data}">' for data in image]
-    assert compare_html(images[0], images[1]) is None
-    assert compare_html(images[0], images[2]) is not None
+
+
+def test_drawings_in_addresses_are_compared_as_drawings() -> None:
+    def images(x: str) -> list[str]:
+        drawing = f'<svg><path d="M 0 {x}"/></svg>'
+        encoded = ";base64," + base64.b64encode(drawing.encode()).decode(), "," + quote(drawing)
+        return [f'<img src="data:image/svg+xml{data}">' for data in encoded]
+
+    for old, near, far in zip(images("1.00"), images("1.01"), images("1.10"), strict=True):
+        assert compare_html(old, near) is None
+        assert "path" in str(compare_html(old, far))
 
 
 def test_a_live_view_that_is_not_compared_keeps_its_form() -> None:

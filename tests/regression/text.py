@@ -27,7 +27,7 @@ NUMBER = re.compile(
 )
 COORDINATE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 DATA_URI = re.compile(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=\s]+)")
-SVG_URI = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=\s]+)")
+SVG_URI = re.compile(r'data:image/svg\+xml(;base64)?,([^"]+)')
 _PARTS = re.compile(r"([-+]?)(\d*)\.(\d+)(?:[eE]([-+]?\d+))?")
 
 
@@ -137,13 +137,12 @@ def _number_difference(recorded: str, new: str, tolerance: Tolerance) -> str | N
 
 
 def _one_in_last_place(recorded: str, new: str) -> bool:
-    parts = [_PARTS.fullmatch(side) for side in (recorded, new)]
-    if parts[0] is None or parts[1] is None or not math.isfinite(float(recorded)):
+    old, fresh = _PARTS.fullmatch(recorded), _PARTS.fullmatch(new)
+    if old is None or fresh is None or not math.isfinite(float(recorded)):
         return False
-    (_, _, old, old_exponent), (_, _, fresh, new_exponent) = (part.groups() for part in parts)
-    if len(old) != len(fresh) or len(old) < 3 or old_exponent != new_exponent:
+    if len(old[3]) != len(fresh[3]) or len(old[3]) < 3 or old[4] != fresh[4]:
         return False
-    a, b = (int("".join(part.groups()[:3])) for part in parts)
+    a, b = (int(part[1] + part[2] + part[3]) for part in (old, fresh))
     return abs(a - b) <= 1 and min(abs(a), abs(b)) >= 1000
 
 

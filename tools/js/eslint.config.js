@@ -11,7 +11,7 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
       "no-implicit-globals": "error",
-      "no-unused-vars": ["error", { args: "all" }],
+      "no-unused-vars": ["error", { args: "all", argsIgnorePattern: "^_" }],
       "max-len": ["error", { code: 110 }],
     },
   },

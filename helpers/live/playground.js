@@ -1,0 +1,180 @@
+/** Kernel playground: weights to change, on the numbers of the text and on a photograph. */
+import { Pen, QUIET, clamp, diverging, html, number, paint, svg } from "./view.js";
+
+/**
+ * X and K are the numbers and their kernel; W and image the kernel and the address of the photograph.
+ * @typedef {{photo: boolean, flip: boolean, X: number[], K: number[], W: number[], image: string,
+ *   i: number, j: number}} State
+ */
+
+const CELL = 44;
+const PRESETS = {
+  blur: { W: [1, 1, 1, 1, 1, 1, 1, 1, 1] },
+  "vertical edges": { W: [-1, 0, 1, -2, 0, 2, -1, 0, 1] },
+  "horizontal edges": { W: [-1, -2, -1, 0, 0, 0, 1, 2, 1] },
+  points: { W: [-1, -1, -1, -1, 8, -1, -1, -1, -1] },
+};
+
+/** @param {number[]} values Of a square. */
+const side = (values) => Math.sqrt(values.length);
+
+/**
+ * What a square kernel answers on a square image; `flip` turns the kernel by 180° first (a convolution).
+ * @param {number[]} X @param {number[]} K @param {boolean} flip
+ */
+export function slide(X, K, flip) {
+  const [n, k] = [side(X), side(K)];
+  const [m, W] = [n - k + 1, flip ? [...K].reverse() : K];
+  /** @type {number[]} */
+  const Y = Array(m * m).fill(0);
+  for (let y = 0; y < m; y++)
+    for (let x = 0; x < m; x++)
+      for (let a = 0; a < k; a++)
+        for (let b = 0; b < k; b++) Y[y * m + x] += X[(y + a) * n + x + b] * W[a * k + b];
+  return Y;
+}
+
+/** The pixels that the weights meet, in the order of the weights. @param {ReturnType<typeof look>} seen */
+function meet({ X, K, k, n, flip, i, j }) {
+  const met = K.map((_, at) => X[(i + Math.floor(at / k)) * n + j + (at % k)]);
+  return flip ? met.reverse() : met;
+}
+
+/** @type {number[]} Grey values of the photograph, 0 to 255; zeros until it is decoded. */
+let greys = Array(64 * 64).fill(0);
+
+/** Input, kernel and place that are shown; `last` is the largest i and j. @param {State} state */
+function look({ photo, flip, X, K, W, i, j }) {
+  const [input, kernel] = photo ? [greys, W] : [X, K];
+  const [n, k] = [side(input), side(kernel)];
+  const last = n - k;
+  return { X: input, K: kernel, n, k, last, flip, i: clamp(i, 0, last), j: clamp(j, 0, last) };
+}
+
+/** @param {State} state */
+export function say(state) {
+  const seen = look(state);
+  const met = meet(seen);
+  const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w)})` : w}`);
+  const sum = seen.K.reduce((total, w, at) => total + w * met[at], 0);
+  return `Output in row ${seen.i + 1}, column ${seen.j + 1}: ${terms.join(" + ")} = ${number(sum)}.`;
+}
+
+/**
+ * Numbers in cells, or nothing over a photograph; and a mark at (i, j) of some size.
+ * @param {SVGElement} picture @param {number[]} values @param {boolean} cells
+ * @param {number} i @param {number} j @param {number} size
+ */
+function draw(picture, values, cells, i, j, size) {
+  const [pen, n] = [new Pen(), side(values)];
+  const unit = cells ? CELL : 240 / n;
+  if (cells)
+    values.forEach((value, at) => {
+      const [x, y] = [(at % n) * CELL, Math.floor(at / n) * CELL];
+      pen.rect("cell", x + 1.5, y + 1.5, CELL - 3, CELL - 3, 3);
+      pen.text("", x + CELL / 2, y + CELL / 2, number(value));
+    });
+  pen.rect("mark", j * unit, i * unit, size * unit, size * unit, cells ? 4 : 0);
+  picture.style.width = cells ? `${n * CELL}px` : "100%";
+  pen.show(picture, n * unit, n * unit);
+}
+
+/** @param {import("./view.js").Live<State>} live */
+function build(live) {
+  /** @param {number} i @param {number} j */
+  const go = (i, j) => {
+    const { last } = look(live.state);
+    live.change({ i: clamp(i, 0, last), j: clamp(j, 0, last) });
+  };
+  /** @param {string} name @param {(share: number) => number} index Of the output, at a share of the width. */
+  const panel = (name, index) => {
+    const [canvas, picture] = [html("canvas"), svg("svg")];
+    const layers = html("div", { class: "layers" }, canvas, picture);
+    live.stage.append(html("div", { class: "panel" }, html("p", {}, name), layers));
+    live.drag(picture, (x, y) => {
+      const { width } = picture.getBoundingClientRect();
+      go(index(y / width), index(x / width));
+    });
+    return { canvas, picture };
+  };
+  /** @param {number} at @param {number} k */
+  const weight = (at, k) => {
+    const name = `Weight in row ${Math.floor(at / k) + 1}, column ${(at % k) + 1}`;
+    const box = html("input", { type: "number", min: -99, max: 99, "aria-label": name, ...QUIET });
+    const change = () => {
+      const key = live.state.photo ? "W" : "K";
+      if (box.value) live.change({ [key]: live.state[key].with(at, clamp(Number(box.value), -99, 99)) });
+    };
+    box.addEventListener("input", () => live.guard(change));
+    return html("div", {}, box, html("span"));
+  };
+
+  const input = panel("input", (share) => share * look(live.state).n - look(live.state).k / 2);
+  const [sign, weights] = [html("p"), html("div", { class: "weights" })];
+  live.stage.append(html("div", { class: "panel kernel" }, sign, weights));
+  const output = panel("output", (share) => share * (look(live.state).last + 1) - 0.5);
+  live.choice("Input", { numbers: { photo: false, i: 0, j: 0 }, photograph: { photo: true, i: 23, j: 14 } });
+  live.choice("Operation", { "⋆ as it is": { flip: false }, "∗ flipped": { flip: true } });
+  const presets = live.choice("Kernel", PRESETS);
+
+  /** @param {number} down @param {number} along */
+  const move = (down, along) => () => go(live.state.i + down, live.state.j + along);
+  const along = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1), Home: () => go(0, 0) };
+  const down = { ArrowUp: move(-1, 0), ArrowDown: move(1, 0), End: () => go(Infinity, Infinity) };
+  live.steer(output.picture, "Output", { ...along, ...down }, () => {
+    const { last, i, j } = look(live.state);
+    return { max: (last + 1) ** 2 - 1, now: i * (last + 1) + j, text: say(live.state) };
+  });
+
+  live.decode(live.state.image, (data) => (greys = data.filter((_, at) => at % 4 === 0)));
+
+  return () => {
+    const seen = look(live.state);
+    const { X, K, k, i, j } = seen;
+    const { photo, flip } = live.state;
+    const [Y, met, largest] = [slide(X, K, flip), meet(seen), Math.max(1, ...K.map(Math.abs))];
+    live.stage.classList.toggle("photo", photo);
+    presets.hidden = !photo;
+    sign.textContent = flip ? "∗ kernel, flipped" : "⋆ kernel";
+    if (weights.childElementCount !== K.length) weights.replaceChildren(...K.map((_, at) => weight(at, k)));
+    weights.style.setProperty("--side", `${k}`);
+    [...weights.querySelectorAll("input")].forEach((box, at) => {
+      const typing = box === document.activeElement && (!box.value || Number(box.value) === K[at]);
+      if (!typing) box.value = `${K[at]}`;
+      box.className = K[at] < 0 ? "negative" : "";
+      box.style.setProperty("--share", `${Math.abs(K[at]) / largest}`);
+      if (box.nextElementSibling) box.nextElementSibling.textContent = `× ${met[at]}`;
+    });
+    draw(input.picture, X, !photo, i, j, k);
+    draw(output.picture, Y, !photo, i, j, 1);
+    if (!photo) return;
+    const most = Math.max(1, ...Y.map(Math.abs));
+    paint(input.canvas, X, (value) => [value, value, value]);
+    const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
+    const mixed = K.some((w) => w < 0); // else the output is a picture itself, such as a blurred one
+    paint(output.canvas, Y, mixed ? (value) => diverging((2 * value) / most) : grey);
+  };
+}
+
+/** @type {import("./view.js").View<State>} */
+export const view = {
+  name: "playground",
+  build,
+  say,
+  invite: "Touch an output, change the weights, and try to",
+  tries: [
+    {
+      ask: "answer 0 everywhere, with weights that are not all 0",
+      met: ({ photo, X, K, flip }) => !photo && K.some(Boolean) && !slide(X, K, flip).some(Boolean),
+    },
+    {
+      ask: "flip, and get the same outputs back by changing weights",
+      met: ({ photo, X, K, flip }) => !photo && flip && `${slide(X, K, flip)}` === "19,25,37,43",
+    },
+    {
+      ask: "see the columns of the pagoda and not its roofs",
+      met: ({ photo, W }) =>
+        photo && W.some(Boolean) && [0, 3, 6].every((a) => W[a] + W[a + 1] + W[a + 2] === 0),
+    },
+  ],
+};

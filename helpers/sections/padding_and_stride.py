@@ -1,0 +1,48 @@
+"""What section 7.3, Padding and stride, builds; `make export` writes it."""
+
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
+    """Number of positions of a window on a row of cells.
+
+    n cells, p more on each side; k cells in the window, d apart; steps
+    of s. Raises ValueError where a number makes no sense or the window
+    does not fit.
+    """
+    span = d * (k - 1) + 1  # from the window's first cell to its last
+    if min(n, k, s, d) < 1 or p < 0:
+        raise ValueError(f"{n=}, {k=}, {s=}, {d=} < 1, or {p=} < 0")
+    if span > n + 2 * p:
+        raise ValueError(f"{span} cells do not fit in {n} + 2·{p}")
+    return (n + 2 * p - span) // s + 1
+
+
+Pair = int | tuple[int, int]  # for both directions, or (height, width)
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """The pair that a number stands for."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def window(i: int, k: int, s: int, d: int) -> slice:
+    """The cells that window number i reads: k of them, d apart."""
+    return slice(i * s, i * s + d * (k - 1) + 1, d)
+
+
+def strided_corr2d(X: Tensor, K: Tensor, p: Pair = 0, s: Pair = 1, d: Pair = 1) -> Tensor:
+    """Cross-correlate X (n_h, n_w), in zeros, with K (k_h, k_w)."""
+    p, s, d = pair(p), pair(s), pair(d)
+    sizes = map(out_size, X.shape, K.shape, p, s, d)
+    Y = X.new_zeros(*sizes, dtype=torch.result_type(X, K))
+    X = F.pad(X, (p[1], p[1], p[0], p[0]))  # left, right, top, bottom
+    for i, j in product(range(Y.shape[0]), range(Y.shape[1])):
+        rows = window(i, K.shape[0], s[0], d[0])
+        columns = window(j, K.shape[1], s[1], d[1])
+        Y[i, j] = (X[rows, columns] * K).sum()
+    return Y

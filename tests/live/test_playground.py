@@ -1,0 +1,107 @@
+"""The kernel playground: its model is PyTorch's, and a hand changes its weights."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from helpers.live import kernel_playground
+
+
+def states(count: int) -> list[tuple[torch.Tensor, torch.Tensor, bool]]:
+    draw = torch.Generator().manual_seed(0)
+    found = []
+    for number in range(count):
+        k = int(torch.randint(1, 4, (), generator=draw))
+        n = k + int(torch.randint(0, 6, (), generator=draw))
+        X = torch.randint(0, 256, (n, n), generator=draw)
+        K = torch.randint(-9, 10, (k, k), generator=draw)
+        found.append((X, K, number % 2 == 1))
+    return found
+
+
+def test_the_model_is_pytorchs(call):
+    cases = states(60)
+    arguments = [[X.flatten().tolist(), K.flatten().tolist(), flip] for X, K, flip in cases]
+    for (X, K, flip), Y in zip(cases, call("playground", "slide", arguments), strict=True):
+        W = K.flip(0, 1) if flip else K
+        wanted = F.conv2d(X[None, None].double(), W[None, None].double())
+        assert wanted.flatten().tolist() == Y
+
+
+def test_python_and_script_say_the_same_of_other_numbers(call):
+    view = kernel_playground([[1, 2], [3, 4]], [[1, -2], [0, 5]])
+    assert view.says == "Output in row 1, column 1: 1·1 + 2·(−2) + 3·0 + 4·5 = 17."
+    assert call("playground", "say", [[view.state]]) == [view.says]
+
+
+@pytest.mark.parametrize("X", [[[1, 2, 3], [4, 5, 6]], [[1]]])
+def test_what_does_not_fit_is_refused(X):
+    with pytest.raises(ValueError, match="both must be square, K within X"):
+        kernel_playground(X)
+
+
+@pytest.fixture
+def page(open_page):
+    page = open_page(kernel_playground()._repr_mimebundle_()["text/html"], has_touch=True)
+    page.wait_for_selector(".alive")
+    yield page
+    assert page.faults == []
+
+
+def says(page, text: str) -> None:
+    page.wait_for_function("t => document.querySelector('.said').textContent.includes(t)", arg=text)
+
+
+def test_outputs_by_touch_and_keyboard(page):
+    output = page.get_by_role("slider", name="Output")
+    assert output.locator("text").all_text_contents() == ["19", "25", "37", "43"]
+    box = output.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
+    says(page, "Output in row 1, column 2: 1·0 + 2·1 + 4·2 + 5·3 = 25.")
+    output.focus()
+    page.keyboard.press("ArrowDown")
+    says(page, "Output in row 2, column 2: 4·0 + 5·1 + 7·2 + 8·3 = 43.")
+
+
+def test_the_window_by_mouse(page):
+    box = page.locator(".panel", has_text="input").locator("svg").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] - 1, steps=3)
+    page.mouse.up()
+    says(page, "Output in row 2, column 1: ")
+
+
+def test_the_flipped_kernel_and_its_goal(page):
+    """A kernel that is turned by hand undoes the flip: learning would do the same."""
+    page.get_by_role("button", name="∗ flipped").click()
+    says(page, "4·0 + 3·1 + 1·2 + 0·3 = 5.")
+    for at, weight in enumerate(("3", "2", "1", "0")):
+        page.locator(".weights input").nth(at).fill(weight)
+    page.wait_for_selector("li.met:has-text('flip, and get the same outputs')")
+
+
+def test_a_negative_weight_can_be_typed(page):
+    page.locator(".weights input").nth(1).focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("-7")
+    says(page, "0·0 + 1·(−7) + 3·2 + 4·3 = 11.")
+
+
+def test_the_photograph_is_convolved(page):
+    """The drawn pixels are those of the recorded picture, and vertical edges get their colours."""
+    page.get_by_role("button", name="photograph").click()
+    says(page, "Output in row 24, column 15: ")
+    page.get_by_role("button", name="vertical edges").click()
+    page.wait_for_selector("li.met")
+    reds = (
+        page.locator(".panel", has_text="output")
+        .locator("canvas")
+        .evaluate("""(canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let reds = 0;
+        for (let at = 0; at < data.length; at += 4) reds += data[at] > data[at + 2] + 60;
+        return [canvas.width, reds];
+    }""")
+    )
+    assert reds[0] == 62 and reds[1] > 50
