@@ -46,8 +46,8 @@ DOWNLOADS = (  # text, tooltip and label of the buttons of the lecture and of th
     ("exercises.ipynb", "Download it without solutions", "download-student-button"),
 )
 COLAB = (
-    ("Colab", "the lecture", "colab-button"),
-    ("Exercises", "the student's edition, without solutions", "colab-student-button"),
+    ("Colab", "the lecture", "colab-button", "fas fa-rocket"),
+    ("Exercises", "without solutions, to be done there", "colab-student-button", "fas fa-pencil"),
 )
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
 GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
@@ -216,6 +216,7 @@ def write_edition(app: Sphinx, folder: Path, *, student: bool = False, noted: bo
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
         written.append(target)
+    folder.mkdir(parents=True, exist_ok=True)  # no page of a small book may have exercises
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in written:
             archive.write(path, path.relative_to(folder))
@@ -260,11 +261,11 @@ def offer_notebook(
                 "type": "link",
                 "url": f"{address}/{path}",
                 "text": text,
-                "icon": "fas fa-rocket",
+                "icon": icon,
                 "tooltip": f"Open in Colab: {tooltip}",
                 "label": label,
             }
-            for path, (text, tooltip, label) in zip(shown, COLAB, strict=False)
+            for path, (text, tooltip, label, icon) in zip(shown, COLAB, strict=False)
         ]
         buttons[:0] = links
 
