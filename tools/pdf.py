@@ -19,7 +19,7 @@ from tools.pages import ROOT
 HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
 STYLE = """
-  body { font-size: 10pt; }
+  html { font-size: 10pt; } body { display: block; }
   .bd-article { break-before: page; }
   .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
   .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
@@ -109,7 +109,8 @@ def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
         f"<span>{numbers.get(at, 888)}</span></li>"
         for kind, title, at in lines
     )
-    return f'<article class="bd-article"><h1>Contents</h1><ul class="contents">{"".join(rows)}</ul>'
+    body = f'<h1>Contents</h1><ul class="contents">{"".join(rows)}</ul>'
+    return f'<article class="bd-article">{body}</article>'
 
 
 def make_book(html: Path, file: Path) -> int:
@@ -138,8 +139,7 @@ def make_book(html: Path, file: Path) -> int:
                 '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
                 f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
                 f"<style>{STYLE}</style>"
-                f'<body><main class="bd-main"><div class="bd-content">'
-                f'<h1 class="title-page">{title}</h1>{contents(lines, numbers)}</article>{body}',
+                f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
                 encoding="utf-8",
             )
             page.goto(source.as_uri(), wait_until="load", timeout=300_000)
