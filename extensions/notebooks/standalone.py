@@ -46,8 +46,8 @@ DOWNLOADS = (  # text, tooltip and label of the buttons of the lecture and of th
     ("exercises.ipynb", "Download it without solutions", "download-student-button"),
 )
 COLAB = (
-    ("Colab", "the lecture", "colab-button"),
-    ("Exercises", "the student's edition, without solutions", "colab-student-button"),
+    ("Colab", "the lecture", "colab-button", "fas fa-rocket"),
+    ("Exercises", "without solutions, to be done there", "colab-student-button", "fas fa-pencil"),
 )
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
 GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
@@ -260,11 +260,11 @@ def offer_notebook(
                 "type": "link",
                 "url": f"{address}/{path}",
                 "text": text,
-                "icon": "fas fa-rocket",
+                "icon": icon,
                 "tooltip": f"Open in Colab: {tooltip}",
                 "label": label,
             }
-            for path, (text, tooltip, label) in zip(shown, COLAB, strict=False)
+            for path, (text, tooltip, label, icon) in zip(shown, COLAB, strict=False)
         ]
         buttons[:0] = links
 

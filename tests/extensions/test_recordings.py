@@ -56,7 +56,7 @@ def book(tmp_path):
     """A book of two pages that are recorded, with an output that only the recording holds."""
     folder = tmp_path / "book"
     (folder / "chapters").mkdir(parents=True)
-    for name in ("_config.yml", "_static", "extensions", "tools"):
+    for name in ("_config.yml", "_static", "exercises", "extensions", "tools"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     (folder / "references.bib").write_text("")
