@@ -105,16 +105,17 @@ def places(terms: dict[str, str], env: BuildEnvironment) -> dict[tuple[str, str]
 def search_page(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
     """The page that searches, with the text of all others."""
     builder = cast(StandaloneHTMLBuilder, app.builder)
-    also = places(read_terms(Path(app.srcdir, TERMS)), app.env)
+    terms = Path(app.srcdir, TERMS)
+    also = places(read_terms(terms) if terms.is_file() else {}, app.env)
     entries = []
     for name in in_reading_order(app.env):
         html = Path(builder.get_outfilename(name)).read_text(encoding="utf-8")
         page = ""
         for section, anchors in sections(html):
             page = page or section["title"]
-            terms = [also.pop((name, anchor)) for anchor in anchors if (name, anchor) in also]
+            names = [also.pop((name, anchor)) for anchor in anchors if (name, anchor) in also]
             place = {"page": page, "uri": builder.get_target_uri(name)}
-            entries.append({**place, **section, "also": " ".join(terms)})
+            entries.append({**place, **section, "also": " ".join(names)})
     for name, anchor in also:
         logger.warning("%s: %s#%s stands in no section", TERMS, name, anchor)
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
