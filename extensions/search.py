@@ -9,10 +9,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
+from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
@@ -36,6 +39,8 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
     or in prose by stressing it.
     """
     article = BeautifulSoup(html, "html.parser").select_one("article")
+    if article is None:
+        return
     for tag in article.select(NOT_TEXT):
         tag.decompose()
     parts = article.find_all("section")
@@ -45,13 +50,13 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
         heading = section.find(re.compile("^h[1-6]$"), recursive=False)
         if heading is None:
             continue
-        anchors = {section.get("id", "")} | {tag["id"] for tag in section.find_all(id=True)}
+        anchors = {str(tag["id"]) for tag in [section, *section.find_all(id=True)] if tag.get("id")}
         title = words(heading.extract())
         code = "\n".join(block.extract().get_text() for block in section.select("div.highlight"))
         stressed = [tag.get_text() for tag in section.select("strong, em, dfn")]
         defined = DEFINED.findall(code) + [words for words in stressed if len(words) <= LONGEST]
         entry = {
-            "id": section.get("id", ""),
+            "id": str(section.get("id", "")),
             "title": title,
             "text": words(section),
             "code": " ".join(sorted(set(NAME.findall(code)) - set(defined))),
@@ -86,7 +91,7 @@ def read_terms(path: Path) -> dict[str, str]:
 
 def places(terms: dict[str, str], env: BuildEnvironment) -> dict[tuple[str, str], str]:
     """Words by page and anchor; a label that the book does not have is a warning."""
-    labels = env.get_domain("std").anonlabels
+    labels = cast(StandardDomain, env.get_domain("std")).anonlabels
     found = {}
     for label, text in terms.items():
         if label not in labels:
@@ -99,16 +104,18 @@ def places(terms: dict[str, str], env: BuildEnvironment) -> dict[tuple[str, str]
 
 def search_page(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
     """The page that searches, with the text of all others."""
-    also = places(read_terms(Path(app.srcdir, TERMS)), app.env)
+    builder = cast(StandaloneHTMLBuilder, app.builder)
+    terms = Path(app.srcdir, TERMS)
+    also = places(read_terms(terms) if terms.is_file() else {}, app.env)
     entries = []
     for name in in_reading_order(app.env):
-        html = Path(app.builder.get_outfilename(name)).read_text(encoding="utf-8")
+        html = Path(builder.get_outfilename(name)).read_text(encoding="utf-8")
         page = ""
         for section, anchors in sections(html):
             page = page or section["title"]
-            terms = [also.pop((name, anchor)) for anchor in anchors if (name, anchor) in also]
-            place = {"page": page, "uri": app.builder.get_target_uri(name)}
-            entries.append({**place, **section, "also": " ".join(terms)})
+            names = [also.pop((name, anchor)) for anchor in anchors if (name, anchor) in also]
+            place = {"page": page, "uri": builder.get_target_uri(name)}
+            entries.append({**place, **section, "also": " ".join(names)})
     for name, anchor in also:
         logger.warning("%s: %s#%s stands in no section", TERMS, name, anchor)
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -131,7 +138,7 @@ def replace_template(app: Sphinx, config: Config) -> None:
 
 
 def leave_out_index(app: Sphinx) -> None:
-    if app.builder.name == "html":
+    if isinstance(app.builder, StandaloneHTMLBuilder):
         app.builder.search = False  # neither Sphinx' own index nor the page that reads it
 
 

@@ -8,6 +8,7 @@ compares. Run this after a change that is meant, look at what `git diff` shows, 
 import io
 import sys
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image, ImageChops, ImageFilter
 from playwright.sync_api import Browser
@@ -19,8 +20,10 @@ HTML = ROOT / "_build" / "html"
 ACCEPTED = ROOT / "tests" / "site" / "pictures"
 CHANGED = ROOT / "_build" / "pictures"
 PAGES = ("7-3-padding-and-stride",)  # pages made anew; one more with each
-VIEWS = [(width, scheme) for width in (390, 1440) for scheme in ("light", "dark")]
-SMALL = 150  # pixels, the width of an accepted view
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+VIEWS = [(width, scheme) for width in (390, 1440) for scheme in SCHEMES]
+SMALL = (110, 110, 200, 200)  # pixels, the widths of the accepted views
+OVERLAID = ".bd-header-article, .skip-link, #pst-back-to-top { display: none !important }"
 TOLERANCE = 28  # of 255, in the mean over a neighbourhood: fonts differ between machines
 
 
@@ -34,13 +37,14 @@ def draw(started: Browser, html: Path, page: str) -> dict[str, list[bytes]]:
         )
         opened = context.new_page()
         opened.goto((html / source).as_uri(), wait_until="load")
+        opened.add_style_tag(content=OVERLAID)
         opened.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
         opened.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
         opened.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
         figures = opened.locator("article .cell_output figure[id]")
         for number in range(figures.count()):
             figure = figures.nth(number)
-            name = figure.get_attribute("id")
+            name = figure.get_attribute("id") or ""
             views.setdefault(name, []).append(figure.screenshot(animations="disabled"))
         context.close()
     return views
@@ -49,12 +53,12 @@ def draw(started: Browser, html: Path, page: str) -> dict[str, list[bytes]]:
 def small(views: list[Image.Image]) -> Image.Image:
     """The views side by side, small and in sixteen greys."""
     thumbs = [
-        view.convert("L").resize((SMALL, max(1, round(view.height * SMALL / view.width))))
-        for view in views
+        view.convert("L").resize((width, max(1, round(view.height * width / view.width))))
+        for view, width in zip(views, SMALL, strict=False)
     ]
-    strip = Image.new("L", (SMALL * len(thumbs), max(thumb.height for thumb in thumbs)), 255)
+    strip = Image.new("L", (sum(SMALL), max(thumb.height for thumb in thumbs)), 255)
     for number, thumb in enumerate(thumbs):
-        strip.paste(thumb, (number * SMALL, 0))
+        strip.paste(thumb, (sum(SMALL[:number]), 0))
     return strip.point(lambda grey: grey // 16 * 17)
 
 
@@ -64,7 +68,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
         return 255
     other = other.resize(one.size)
     blurred = (picture.filter(ImageFilter.BoxBlur(3)) for picture in (one, other))
-    return ImageChops.difference(*blurred).getextrema()[1]
+    return max(ImageChops.difference(*blurred).tobytes())
 
 
 def accept(pages: list[str]) -> None:
@@ -92,7 +96,7 @@ def show_change(page: str, name: str, views: list[bytes]) -> Path:
     """Put the accepted picture above the views as they are now, for people to look at."""
     drawn = open_all(views)
     old = ACCEPTED / page / f"{name}.png"
-    strip = Image.open(old).convert("RGB") if old.is_file() else Image.new("RGB", (SMALL, 20))
+    strip = Image.open(old).convert("RGB") if old.is_file() else Image.new("RGB", (sum(SMALL), 20))
     strip = strip.resize((strip.width * 2, strip.height * 2))
     width = max(strip.width, sum(view.width for view in drawn))
     sheet = Image.new("RGB", (width, strip.height + 10 + max(v.height for v in drawn)), "white")

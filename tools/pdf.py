@@ -19,7 +19,7 @@ from tools.pages import ROOT
 HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
 STYLE = """
-  body { font-size: 10pt; }
+  html { font-size: 10pt; } body { display: block; }
   .bd-article { break-before: page; }
   .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
   .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
@@ -37,10 +37,26 @@ FOOTER = (
 )
 
 
+def one(tag: Tag, selector: str) -> Tag:
+    """The first element that a selector matches.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = tag.select_one(selector)
+    if found is None:
+        raise ValueError(f"no {selector!r} in {str(tag)[:80]!r}")
+    return found
+
+
+def words(tag: Tag) -> str:
+    return tag.get_text(" ", strip=True)
+
+
 def reading_order(html: Path) -> list[str]:
     """Addresses of all pages inside the book, as the side bar lists them, the front page first."""
     index = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
-    links = [a["href"].partition("#")[0] for a in index.select("nav.bd-links a[href]")]
+    links = [str(a["href"]).partition("#")[0] for a in index.select("nav.bd-links a[href]")]
     return list(dict.fromkeys(["index.html", *(link for link in links if link)]))
 
 
@@ -52,14 +68,14 @@ def anchor(page: str, name: str = "") -> str:
 def read_page(html: Path, page: str, pages: list[str]) -> Tag:
     """The article of a page, with its anchors, links and pictures as one file needs them."""
     soup = BeautifulSoup((html / page).read_text(encoding="utf-8"), "html.parser")
-    article = soup.select_one("article.bd-article")
+    article = one(soup, "article.bd-article")
     for tag in article.select(".headerlink, .toctree-wrapper, script, noscript, button"):
         tag.decompose()
     for tag in article.find_all(id=True):
-        tag["id"] = anchor(page, tag["id"])
+        tag["id"] = anchor(page, str(tag["id"]))
     article["id"] = anchor(page)
     for link in article.select("a[href]"):
-        target = urlparse(link["href"])
+        target = urlparse(str(link["href"]))
         if target.scheme or target.netloc:
             continue
         at = urljoin(page, target.path) if target.path else page
@@ -68,8 +84,9 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         else:  # a notebook to load, or a folder: nothing on paper
             del link["href"]
     for image in article.select("img[src]"):
-        if not image["src"].startswith("data:"):
-            image["src"] = (html / page).parent.joinpath(unquote(image["src"])).resolve().as_uri()
+        source = str(image["src"])
+        if not source.startswith("data:"):
+            image["src"] = (html / page).parent.joinpath(unquote(source)).resolve().as_uri()
         image["loading"] = "eager"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
@@ -83,7 +100,7 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
     for article in articles:
         solutions = [s for s in article.select(".solution") if not s.find_parent(class_="solution")]
         if solutions:
-            chapter.append(heading(soup, "h2", article.find("h1").get_text(" ", strip=True)))
+            chapter.append(heading(soup, "h2", words(one(article, "h1"))))
             chapter.extend(solution.extract() for solution in solutions)
     return chapter
 
@@ -97,9 +114,9 @@ def heading(soup: BeautifulSoup, level: str, text: str) -> Tag:
 def entries(articles: list[Tag]) -> Iterator[tuple[str, str, str]]:
     """Kind, title and anchor of every line of the contents."""
     for article in articles:
-        yield "chapter", article.find("h1").get_text(" ", strip=True), article["id"]
-        for title in article.select("section section > h2"):
-            yield "section", title.get_text(" ", strip=True), title.parent["id"]
+        yield "chapter", words(one(article, "h1")), str(article["id"])
+        for section in article.select("section section:has(> h2)"):
+            yield "section", words(one(section, "h2")), str(section["id"])
 
 
 def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
@@ -109,7 +126,8 @@ def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
         f"<span>{numbers.get(at, 888)}</span></li>"
         for kind, title, at in lines
     )
-    return f'<article class="bd-article"><h1>Contents</h1><ul class="contents">{"".join(rows)}</ul>'
+    body = f'<h1>Contents</h1><ul class="contents">{"".join(rows)}</ul>'
+    return f'<article class="bd-article">{body}</article>'
 
 
 def make_book(html: Path, file: Path) -> int:
@@ -124,7 +142,7 @@ def make_book(html: Path, file: Path) -> int:
     soup = BeautifulSoup("", "html.parser")
     articles = [read_page(html, page, pages) for page in pages]
     front, *rest = articles
-    title = front.find("h1").get_text(" ", strip=True)
+    title = words(one(front, "h1"))
     rest.append(take_solutions(rest, soup))
     lines = list(entries(rest))
     body = "".join(map(str, rest))
@@ -138,8 +156,7 @@ def make_book(html: Path, file: Path) -> int:
                 '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
                 f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
                 f"<style>{STYLE}</style>"
-                f'<body><main class="bd-main"><div class="bd-content">'
-                f'<h1 class="title-page">{title}</h1>{contents(lines, numbers)}</article>{body}',
+                f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
                 encoding="utf-8",
             )
             page.goto(source.as_uri(), wait_until="load", timeout=300_000)
@@ -157,7 +174,7 @@ def make_book(html: Path, file: Path) -> int:
             reader = PdfReader(file)
             places = reader.named_destinations
             found = {
-                name.lstrip("/"): reader.get_destination_page_number(place) + 1
+                name.lstrip("/"): (reader.get_destination_page_number(place) or 0) + 1
                 for name, place in places.items()
             }
             lost = [at for _, _, at in lines if at not in found]

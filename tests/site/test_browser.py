@@ -29,7 +29,7 @@ INVISIBLE = """() => [...document.querySelectorAll('article math')].filter(m => 
     const box = m.getBoundingClientRect();
     return m.checkVisibility() && !(box.width > 0 && box.height > 0);
 }).map(m => m.textContent)"""
-SIDEWAYS = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+SIDEWAYS = """() => document.documentElement.scrollWidth <= innerWidth + 1 ? [] :
     [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right >
     innerWidth + 1).map(e => e.outerHTML.slice(0, 120)).slice(0, 5)"""
 BROKEN = """async () => {
