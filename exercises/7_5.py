@@ -18,7 +18,7 @@ POOLING_COST = Values(
     name="cost",
     shows=(
         "Pooling is nearly free in time. In memory it is not: the backward pass must know which "
-        "value won, one index for each output."
+        "value won, one index at least for each output."
     ),
     parts={
         "3×3": Part(
@@ -571,8 +571,8 @@ GLOBAL_AVERAGE = Values(
     "global-average",
     name="head",
     shows=(
-        "49 times fewer weights, and maps of any size; the price is that *where* is gone "
-        "altogether, not only shifts."
+        "49 times fewer weights, and maps of any size; the price is that all places "
+        "are forgotten, not only shifts."
     ),
     parts={
         "without": Part(

@@ -94,7 +94,7 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
     came = [attempt(case, exercise["inputs"], namespace) for case in cases]
     for outcome in came:
         if isinstance(outcome, Crash) and "raise NotImplementedError" in outcome.line:
-            return WAITING, f"Waiting for `{name}`: your code replaces {outcome.line}"
+            return WAITING, f"Waiting for `{name}`: replace {outcome.line.split(':')[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     wrong = [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]
