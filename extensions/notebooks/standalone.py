@@ -216,6 +216,7 @@ def write_edition(app: Sphinx, folder: Path, *, student: bool = False, noted: bo
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
         written.append(target)
+    folder.mkdir(parents=True, exist_ok=True)  # no page of a small book may have exercises
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in written:
             archive.write(path, path.relative_to(folder))

@@ -1,6 +1,5 @@
 """A small book with one of each kind that folds: titles, names, and what fails the build."""
 
-import shutil
 from pathlib import Path
 
 import jupytext
@@ -9,8 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 
-from helpers.pages import ROOT
-from tests.extensions.test_recordings import build
+from tests.extensions.test_recordings import build, copy_machinery
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="220"><rect width="300" '
@@ -34,11 +32,7 @@ RETURNED = {"recorded-claims": "'ReLU ends ahead of sigmoid, by 0.10 to 0.14 ove
 
 def make_book(folder: Path, page: str = PAGE) -> Path:
     """A book of the page, recorded: its cells print and return what the tables above say."""
-    (folder / "chapters").mkdir(parents=True)
-    for name in ("_config.yml", "_static", "exercises", "extensions", "tools"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "references.bib").write_text("")
+    copy_machinery(folder)
     (folder / "_toc.yml").write_text(TOC)
     (folder / "index.md").write_text("# Home\n")
     (folder / "chapter.md").write_text("# Chapter\n")
