@@ -47,7 +47,6 @@ POOLING_COST = Values(
                 (100, "you compared with the number of windows, not with that of comparisons."),
                 (200, "the maps that the convolution makes have 28×28 pixels, and one input map."),
                 (0, "the other way round: how many times as much is the convolution?"),
-                (5.6, "a 5×5 kernel has 25 products, not 5."),
                 (7, "a 5×5 kernel has 25 products, not 5."),
             ],
             digits=0,
