@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
 from bs4 import BeautifulSoup, Tag
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 
 from tools.browser import browser
 from tools.pages import ROOT
@@ -164,7 +164,6 @@ def make_book(html: Path, file: Path) -> int:
             page.pdf(
                 path=str(file),
                 format="A4",
-                outline=True,
                 tagged=True,
                 display_header_footer=True,
                 header_template="<span></span>",
@@ -182,7 +181,19 @@ def make_book(html: Path, file: Path) -> int:
                 raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
             numbers = found
     source.unlink()
+    add_outline(file, lines, numbers)
     return len(reader.pages)
+
+
+def add_outline(file: Path, lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> None:
+    """Give the file the contents as its outline, which viewers show beside it."""
+    book = PdfWriter(clone_from=file)
+    chapter = None
+    for kind, title, at in lines:
+        inside = chapter if kind == "section" else None
+        item = book.add_outline_item(title, numbers[at] - 1, parent=inside)
+        chapter = item if kind == "chapter" else chapter
+    book.write(file)
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(allow_loopback, lo
     book = PdfReader(file)
     assert number == len(book.pages) > 100
     titles = [item.title for item in book.outline if not isinstance(item, list)]
-    assert "Contents" in titles and "Solutions" in titles
+    assert "7.3. Padding and stride" in titles and titles[-1] == "Solutions"
     text = [sheet.extract_text() for sheet in book.pages]
     (at,) = (n for n, page in enumerate(text, start=1) if re.match(r"\s*7\.3\.? Padding", page))
     contents = " ".join(text[1:6])
