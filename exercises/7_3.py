@@ -335,7 +335,7 @@ STRIDE_AUDIO = Code(
     inputs="",
     shows=(
         "Stride does not remove the high tones, it renames them: what lies above r/(2s) comes back "
-        "below, at full strength, and no later layer can tell."
+        "below, and the samples alone cannot tell."
     ),
     cases=[
         (f"alias({f}, {r}, {s})", {})

@@ -18,7 +18,7 @@ POOLING_COST = Values(
     name="cost",
     shows=(
         "Pooling is nearly free in time. In memory it is not: the backward pass must know which "
-        "value won, one index for each output."
+        "value won, one index at least for each output."
     ),
     parts={
         "3×3": Part(
@@ -47,7 +47,6 @@ POOLING_COST = Values(
                 (100, "you compared with the number of windows, not with that of comparisons."),
                 (200, "the maps that the convolution makes have 28×28 pixels, and one input map."),
                 (0, "the other way round: how many times as much is the convolution?"),
-                (5.6, "a 5×5 kernel has 25 products, not 5."),
                 (7, "a 5×5 kernel has 25 products, not 5."),
             ],
             digits=0,
@@ -571,8 +570,8 @@ GLOBAL_AVERAGE = Values(
     "global-average",
     name="head",
     shows=(
-        "49 times fewer weights, and maps of any size; the price is that *where* is gone "
-        "altogether, not only shifts."
+        "49 times fewer weights, and maps of any size; the price is that all places "
+        "are forgotten, not only shifts."
     ),
     parts={
         "without": Part(

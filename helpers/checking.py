@@ -92,9 +92,9 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
     """Judge a function by its results in all cases."""
     name, cases = exercise["name"], exercise["cases"]
     came = [attempt(case, exercise["inputs"], namespace) for case in cases]
-    for outcome in came:
-        if isinstance(outcome, Crash) and "raise NotImplementedError" in outcome.line:
-            return WAITING, f"Waiting for `{name}`: your code replaces {outcome.line}"
+    lines = [outcome.line for outcome in came if isinstance(outcome, Crash)]
+    if untouched := [line.split(":")[0] for line in lines if "raise NotImplementedError" in line]:
+        return WAITING, f"Waiting for `{name}`: replace {untouched[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     wrong = [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]

@@ -23,7 +23,7 @@ from tools.pages import ROOT
 
 ANSWERS = ROOT / "helpers" / "answers"
 COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
-WIDTH = 78  # characters of a line of a verdict
+WIDTH = 66  # characters of a line of a verdict: what the site shows without a break
 
 
 def page_of(section: str) -> Path:

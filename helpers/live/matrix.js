@@ -1,7 +1,7 @@
 /** The matrix of a layer from 6×6 to 6×6 pixels: what sharing and locality leave of its weights. */
 import { Pen, clamp, diverging, html, number, paint, plural, svg } from "./view.js";
 
-/** The mark is at x, y. @typedef {{share: boolean, local: boolean, delta: number, x: number, y: number}} State */
+/** @typedef {{share: boolean, local: boolean, delta: number, x: number, y: number}} State */
 
 const N = 6;
 
