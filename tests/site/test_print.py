@@ -48,9 +48,11 @@ def test_a_page_is_printed_black_on_white_from_the_dark(page, log, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_book_is_one_file_with_contents_numbers_and_links(allow_loopback, log, tmp_path):
+def test_the_book_is_one_file_with_contents_numbers_and_links(
+    allow_loopback, log, browser, tmp_path
+):
     file = tmp_path / "book.pdf"
-    number = make_book(HTML, file)
+    number = make_book(HTML, file, browser)
     book = PdfReader(file)
     assert number == len(book.pages) > 100
     titles = [item.title for item in book.outline if not isinstance(item, list)]
