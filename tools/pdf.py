@@ -149,7 +149,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     body = "".join(map(str, rest))
     sheet = (html / "_static" / "site.css").as_uri()
     numbers: dict[str, int] = {}
-    source = html / "book-on-paper.html"
+    source = file.with_suffix(".html")
     page = started.new_page(color_scheme="light")
     for _ in range(2):
         source.write_text(
@@ -191,7 +191,7 @@ def add_outline(file: Path, lines: list[tuple[str, str, str]], numbers: dict[str
     chapter = None
     for kind, title, at in lines:
         inside = chapter if kind == "section" else None
-        item = book.add_outline_item(title, numbers[at] - 1, parent=inside)
+        item = book.add_outline_item(title=title, page_number=numbers[at] - 1, parent=inside)
         chapter = item if kind == "chapter" else chapter
     book.write(file)
 
