@@ -14,13 +14,19 @@ from urllib.request import urlopen
 
 import numpy as np
 import torch
-from d2l import torch as d2l
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST as Source
 
 from helpers.device import best_device, data_root
 from helpers.profile import PROFILES, Profile, current_profile
+
+try:
+    from d2l import torch as d2l
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "d2l is missing, on which this book builds: pip install --no-deps d2l==1.0.3", name="d2l"
+    ) from None
 
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat",
