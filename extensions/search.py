@@ -22,6 +22,7 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 TERMS = "search-terms.txt"
+DESCRIPTION = '<meta name="description" content="Search all sections of the book, also offline.">'
 TEMPLATES = Path(__file__).parent / "templates"
 NOT_TEXT = (
     "script, style, template, nav, button, .headerlink, .made-on, .toctree-wrapper, .cell_output,"
@@ -119,7 +120,7 @@ def search_page(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
     for name, anchor in also:
         logger.warning("%s: %s#%s stands in no section", TERMS, name, anchor)
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    yield "search", {"search_text": text}, "search.html"
+    yield "search", {"search_text": text, "metatags": DESCRIPTION}, "search.html"
 
 
 def in_reading_order(env: BuildEnvironment) -> list[str]:

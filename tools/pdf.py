@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
 from bs4 import BeautifulSoup, Tag
-from pypdf import PdfReader
+from playwright.sync_api import Browser
+from pypdf import PdfReader, PdfWriter
 
 from tools.browser import browser
 from tools.pages import ROOT
@@ -130,7 +131,7 @@ def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
     return f'<article class="bd-article">{body}</article>'
 
 
-def make_book(html: Path, file: Path) -> int:
+def make_book(html: Path, file: Path, started: Browser) -> int:
     """Write the book; return its number of pages.
 
     Raises:
@@ -148,46 +149,58 @@ def make_book(html: Path, file: Path) -> int:
     body = "".join(map(str, rest))
     sheet = (html / "_static" / "site.css").as_uri()
     numbers: dict[str, int] = {}
-    source = html / "book-on-paper.html"
-    with browser() as started:
-        page = started.new_page(color_scheme="light")
-        for _ in range(2):
-            source.write_text(
-                '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
-                f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
-                f"<style>{STYLE}</style>"
-                f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
-                encoding="utf-8",
-            )
-            page.goto(source.as_uri(), wait_until="load", timeout=300_000)
-            page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
-            page.pdf(
-                path=str(file),
-                format="A4",
-                outline=True,
-                tagged=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOTER,
-                margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
-            )
-            reader = PdfReader(file)
-            places = reader.named_destinations
-            found = {
-                name.lstrip("/"): (reader.get_destination_page_number(place) or 0) + 1
-                for name, place in places.items()
-            }
-            lost = [at for _, _, at in lines if at not in found]
-            if lost:
-                raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
-            numbers = found
+    source = file.with_suffix(".html")
+    page = started.new_page(color_scheme="light")
+    for _ in range(2):
+        source.write_text(
+            '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
+            f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
+            f"<style>{STYLE}</style>"
+            f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
+            encoding="utf-8",
+        )
+        page.goto(source.as_uri(), wait_until="load", timeout=300_000)
+        page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+        page.pdf(
+            path=str(file),
+            format="A4",
+            tagged=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+        )
+        reader = PdfReader(file)
+        places = reader.named_destinations
+        found = {
+            name.lstrip("/"): (reader.get_destination_page_number(place) or 0) + 1
+            for name, place in places.items()
+        }
+        lost = [at for _, _, at in lines if at not in found]
+        if lost:
+            raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
+        numbers = found
     source.unlink()
+    add_outline(file, lines, numbers)
     return len(reader.pages)
+
+
+def add_outline(file: Path, lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> None:
+    """Give the file the contents as its outline, which viewers show beside it."""
+    book = PdfWriter(clone_from=file)
+    chapter = None
+    for kind, title, at in lines:
+        inside = chapter if kind == "section" else None
+        item = book.add_outline_item(title=title, page_number=numbers[at] - 1, parent=inside)
+        chapter = item if kind == "chapter" else chapter
+    book.write(file)
 
 
 def main() -> None:
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else BOOK
-    print(f"{file}: {make_book(HTML, file)} pages, {file.stat().st_size / 1e6:.1f} MB")
+    with browser() as started:
+        number = make_book(HTML, file, started)
+    print(f"{file}: {number} pages, {file.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def test_signs_that_mean_the_same_find_the_same(search):
 
 def test_results_name_sections_and_show_prose(search, page):
     search("receptive field")
+    assert page.locator("meta[name=description]").count() == 1
     first = page.locator("#search-results li").first
     assert "7.2. Convolutions for images › What one output sees" in first.inner_text()
     assert "receptive field" in first.locator("p").inner_text()
