@@ -363,6 +363,11 @@ STRIDE_AUDIO = Code(
             {"abs(f - round(f / rate) * rate)": "f % rate"},
         ),
         Mistake(
+            "Always folded",
+            "A tone below half of the new rate is not touched: r/s − f is right above it alone.",
+            {"abs(f - round(f / rate) * rate)": "abs(rate - f)"},
+        ),
+        Mistake(
             "Folded once only",
             "A tone above r/s itself is first brought down by whole multiples of r/s.",
             {"abs(f - round(f / rate) * rate)": "rate - f if f > rate / 2 else f"},

@@ -146,7 +146,7 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
     title = next((FOLDED[tag] for tag in tags if tag in FOLDED), None)
     cell.metadata = dict(HIDDEN) if title else {}
-    if title and not cell.source.startswith("#@title"):  # what a folded cell shows
+    if title and not cell.source.startswith(("#@title", "# @title")):  # what a folded cell shows
         cell.source = f"#@title {title}\n{cell.source}"
     if "hide-output" in tags:  # a folded output would show its first line
         cell.outputs, cell.execution_count = [], None
@@ -158,7 +158,8 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
-    caption = lower_prose(figure.get("caption", ""), references)
+    sealed = "hide-output" in tags  # a caption would tell what a prediction asks for
+    caption = "" if sealed else lower_prose(figure.get("caption", ""), references)
     return [cell, new_markdown_cell(figure_caption(number, caption))]
 
 
