@@ -20,7 +20,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds new lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all pdf accept screenshots record text export train seeds new lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,14 @@ test: $(READY) ## re-execute all pages, test helpers, operators, site (one page:
 test-all: $(READY) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
+pdf: book ## the whole book as one PDF, _build/book.pdf
+	@$(MAKE) --no-print-directory ready
+	$(BIN)/python -m tools.pdf
+
+accept: book ## accept the pictures of pages as they are drawn now (PAGE=7-3)
+	@$(MAKE) --no-print-directory ready
+	$(BIN)/python -m tools.accept $(PAGE)
+
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
 	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k is_accessible
 
@@ -87,9 +95,10 @@ seeds: $(READY) ## execute pages under other seeds, and list the margin of every
 new: $(READY) ## begin a section: page, recording, test and entries (SECTION=8-7-densenet)
 	$(BIN)/python -m tools.new $(SECTION)
 
-lint: $(READY) ## check the style of all Python code
+lint: $(READY) ## check the style of all Python code and of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.style
 
 format: $(READY) ## bring all Python code into style
 	$(BIN)/ruff check --fix .
