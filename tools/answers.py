@@ -34,9 +34,7 @@ def page_of(section: str) -> Path:
 
 def source_of(section: str) -> str:
     """Text in which the section's exercises stand: its page."""
-    draft = ROOT / "drafts" / f"{section.replace('_', '-')}-exercises.md"
-    page = page_of(section)
-    return (draft if draft.is_file() else page).read_text(encoding="utf-8")
+    return page_of(section).read_text(encoding="utf-8")
 
 
 def cells_of(section: str) -> list[tuple[str, set[str], str]]:
