@@ -1,7 +1,7 @@
-"""Operators of 7.2, lifted from the page: shapes, values by hand, PyTorch and SciPy as oracles."""
+"""Section 7.2: shapes, values by hand, PyTorch and SciPy as oracles, what is learned, fields."""
 
-from itertools import product
-from math import factorial, prod
+from itertools import islice, product
+from math import prod
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from helpers.pages import lift
+from helpers.sections.convolutions_for_images import corr2d as loops
+from helpers.sections.convolutions_for_images import im2col
 
 page = lift("7-2-convolutions-for-images")
-FORMS = [page.corr2d, page.corr2d_im2col]
+FORMS = [loops, page.corr2d_im2col]
 of_both_forms = pytest.mark.parametrize("corr2d", FORMS, ids=["loops", "im2col"])
 SIZES = [(6, 9, 2, 4), (9, 6, 4, 2), (5, 5, 5, 5), (4, 7, 1, 7), (7, 4, 7, 1), (1, 1, 1, 1)]
 of_all_sizes = pytest.mark.parametrize("n_h, n_w, k_h, k_w", SIZES)
@@ -94,8 +96,8 @@ def test_the_image_stays_as_it_was(corr2d):
 
 def test_integers_stay_integers_and_types_are_promoted():
     X, K = torch.arange(9).reshape(3, 3), torch.arange(4).reshape(2, 2)
-    assert page.corr2d(X, K).dtype == torch.int64
-    assert page.corr2d(X.float(), K.double()).dtype == torch.float64
+    assert loops(X, K).dtype == torch.int64
+    assert loops(X.float(), K.double()).dtype == torch.float64
 
 
 @of_both_forms
@@ -104,7 +106,7 @@ def test_what_is_not_a_matrix_is_refused(corr2d, X, K):
     wrong, shape = ("X", X) if len(X) != 2 else ("K", K)
     with pytest.raises(ValueError) as error:
         corr2d(torch.zeros(X), torch.zeros(K))
-    assert f"{wrong} has shape {shape}" in str(error.value)
+    assert f"{wrong} has the shape {shape}" in str(error.value)
     assert f"{wrong}[0, 0]" in str(error.value)
 
 
@@ -113,37 +115,37 @@ def test_what_is_not_a_matrix_is_refused(corr2d, X, K):
 def test_a_kernel_that_does_not_fit_is_refused(corr2d, K):
     with pytest.raises(ValueError) as error:
         corr2d(torch.zeros(3, 4), torch.zeros(K))
-    assert f"K of shape {K} does not fit in X of shape (3, 4)" in str(error.value)
+    assert f"K {K} does not fit in X (3, 4)" in str(error.value)
     assert "pad X" in str(error.value)
 
 
 @of_all_sizes
 def test_im2col_is_unfold(n_h, n_w, k_h, k_w):
     X = torch.randn(n_h, n_w)
-    assert_close(page.im2col(X, k_h, k_w), F.unfold(X[None, None], (k_h, k_w))[0])
+    assert_close(im2col(X, k_h, k_w), F.unfold(X[None, None], (k_h, k_w))[0])
 
 
 def test_im2col_by_hand():
-    columns = page.im2col(torch.arange(6).reshape(2, 3), 2, 1)
+    columns = im2col(torch.arange(6).reshape(2, 3), 2, 1)
     assert columns.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda X, K: page.corr2d(X, K.flip(0, 1)),
-        lambda X, K: page.corr2d(X, K) + 1e-3,
-        lambda X, K: page.corr2d(X, K.detach()) + 0 * K.sum(),
-        lambda X, K: page.corr2d(X.float(), K.float()),
+        lambda X, K: loops(X, K.flip(0, 1)),
+        lambda X, K: loops(X, K) + 1e-3,
+        lambda X, K: loops(X, K.detach()) + 0 * K.sum(),
+        lambda X, K: loops(X.float(), K.float()),
     ],
     ids=["flipped", "biased", "no gradient", "one type"],
 )
-def test_the_check_of_the_page_finds_wrong_operators(wrong):
+def test_the_proof_of_the_page_finds_wrong_operators(wrong):
     with pytest.raises((AssertionError, RuntimeError)):
         page.count_agreements(wrong)
 
 
-def test_the_check_of_the_page_counts_its_cases():
+def test_the_proof_of_the_page_counts_its_cases():
     assert page.count_agreements(page.corr2d_im2col) == 162
 
 
@@ -195,9 +197,16 @@ def test_convolution_is_that_of_scipy_and_is_not_correlation():
         assert_close(page.conv2d(A, B), torch.from_numpy(expected))
 
 
+def descend(operator, X, Y, K, lr, num_steps):
+    """All kernels and all losses of a descent, the start first."""
+    steps = islice(page.learn_kernel(operator, X, Y, K, lr), num_steps + 1)
+    kernels, losses = zip(*steps, strict=True)
+    return torch.stack(kernels), list(losses)
+
+
 def test_one_step_of_learning_by_hand():
     X, Y, K = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0]]), torch.tensor([[1.0, 0.0]])
-    path, losses = page.learn_kernel(page.corr2d, X, Y, K, lr=0.1, num_steps=1)
+    path, losses = descend(loops, X, Y, K, 0.1, 1)
     assert_close(path, torch.tensor([[[1.0, 0.0]], [[1.4, 0.8]]]))  # error -2, gradient (-4, -8)
     assert losses == pytest.approx([4.0, 0.0], abs=1e-9)
     assert K.tolist() == [[1, 0]] and not K.requires_grad
@@ -205,21 +214,31 @@ def test_one_step_of_learning_by_hand():
 
 def test_the_loss_is_a_sum_over_all_outputs():
     X, Y = torch.ones(4, 5), torch.zeros(4, 4)
-    _, losses = page.learn_kernel(page.corr2d, X, Y, torch.ones(1, 2), lr=0, num_steps=2)
+    _, losses = descend(loops, X, Y, torch.ones(1, 2), 0, 2)
     assert losses == [64.0] * 3
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_edge_kernel_is_learnt_in_ten_steps(seed):
+def test_the_edge_kernel_is_learned_in_ten_steps(seed):
     torch.manual_seed(seed)
     X, start = band(), torch.rand(1, 2)
     Y = F.conv2d(X[None, None], EDGE[None, None])[0, 0]
-    path, losses = page.learn_kernel(page.corr2d, X, Y, start, lr=3e-2, num_steps=10)
-    assert path.shape == (11, 1, 2) and len(losses) == 11
+    path, _ = descend(loops, X, Y, start, 3e-2, 10)
     assert_close(path[0], start)
     assert (path[-1] - EDGE).abs().max() < 0.15
-    mirrored, _ = page.learn_kernel(page.conv2d, X, Y, start.flip(1), lr=3e-2, num_steps=10)
+    mirrored, _ = descend(page.conv2d, X, Y, start.flip(1), 3e-2, 10)
     assert_close(mirrored, path.flip(2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_band_determines_the_column_sums_alone(seed):
+    torch.manual_seed(seed)
+    start, wide = torch.randn(2, 2), torch.tensor([[1.0, -1], [0, 0]])
+    path, losses = descend(page.corr2d_im2col, band(), loops(band(), wide), start, 0.01, 200)
+    assert losses[-1] < 1e-6
+    assert_close(path[-1].sum(0), torch.tensor([1.0, -1]), rtol=0, atol=1e-3)
+    assert_close(path[-1][0] - path[-1][1], start[0] - start[1], rtol=0, atol=1e-4)
+    assert torch.linalg.matrix_rank(im2col(band(), 2, 2)) == 2
 
 
 @pytest.mark.parametrize(
@@ -241,66 +260,29 @@ def test_receptive_field_by_hand(layers, field):
 @pytest.mark.parametrize("layers", list(product([(2, 1), (3, 2), (4, 3)], repeat=2)))
 def test_measured_receptive_field(layers):
     field, distance = page.receptive_field(layers), prod(s for _, s in layers)
-    net = page.build_stack(layers)
+    net, n = page.build_stack(layers), field + 2 * distance
     assert [(layer.kernel_size[0], layer.stride[0]) for layer in net] == list(layers)
-    G = page.input_gradient(net, field + 2 * distance)
+    G = page.input_gradient(net, torch.zeros(n, n))
     assert_close(G.sum(), torch.tensor(1.0))  # equal weights that sum to 1 in each layer
     seen = G.nonzero()
     assert seen.amin(dim=0).tolist() == [distance] * 2
     assert seen.amax(dim=0).tolist() == [distance + field - 1] * 2
 
 
-def test_input_gradient_is_that_of_the_middle_output():
-    G = page.input_gradient(page.build_stack([(3, 1)]), 7)
-    expected = torch.zeros(7, 7)
-    expected[2:5, 2:5] = 1 / 9
-    assert_close(G, expected)
-
-
-def test_input_gradient_takes_the_middle_of_both_directions():
-    net = torch.nn.Conv2d(1, 1, (1, 5), bias=False)  # 7×7 -> 7×3, its middle at (3, 1)
-    torch.nn.init.ones_(net.weight)
+def test_input_gradient_is_that_of_the_middle_output_in_both_directions():
+    net = nn.Conv2d(1, 1, (1, 5), bias=False)  # 7×7 -> 7×3, its middle at (3, 1)
+    nn.init.ones_(net.weight)
     expected = torch.zeros(7, 7)
     expected[3, 1:6] = 1
-    assert_close(page.input_gradient(net, 7), expected)
+    assert_close(page.input_gradient(net, torch.zeros(7, 7)), expected)
+
+
+def test_the_probe_is_blind_through_relu_at_zero_alone():
+    net = nn.Sequential(page.build_stack([(3, 1)]), nn.ReLU())
+    assert not page.input_gradient(net, torch.zeros(5, 5)).any()
+    assert page.input_gradient(net, torch.ones(5, 5)).count_nonzero() == 9
 
 
 def test_corr2d_stays_on_the_device_of_its_input():
     X, K = torch.ones(4, 5, device="meta"), torch.ones(2, 2, device="meta")
-    assert page.corr2d(X, K).device.type == "meta"
-
-
-@pytest.mark.parametrize("d", range(6))
-def test_derivative_kernels(d):
-    kernel = page.derivative_kernel(d)
-    assert kernel.shape == (1, d + 1)
-    j = torch.arange(8, dtype=torch.float64).reshape(1, 8)
-    for p in range(d + 1):
-        value = float(factorial(d)) if p == d else 0.0
-        assert_close(page.corr2d(j**p, kernel), torch.full((1, 8 - d), value, dtype=torch.float64))
-
-
-def test_directional_kernels():
-    S = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
-    assert_close(page.directional_kernel(torch.tensor(0.0)), S)
-    assert_close(page.directional_kernel(torch.tensor(torch.pi / 2)), S.T)
-    i = torch.arange(3.0).reshape(3, 1).expand(3, 3)
-    slope = page.corr2d(3 * i, page.directional_kernel(torch.tensor(torch.pi / 6)))
-    assert_close(slope, torch.tensor([[1.5]]))
-
-
-@of_all_sizes
-def test_correlation_matrix(n_h, n_w, k_h, k_w):
-    X, K = torch.randn(n_h, n_w), torch.rand(k_h, k_w) + 1
-    M, Y = page.correlation_matrix(K, n_h, n_w), page.corr2d(X, K)
-    assert M.shape == (Y.numel(), X.numel())
-    assert M.count_nonzero() == Y.numel() * K.numel()
-    assert_close(M @ X.flatten(), Y.flatten())
-
-
-@pytest.mark.parametrize("depth", [1, 6])
-def test_gradient_spread(depth):
-    share, spread = page.gradient_spread(depth)
-    assert share.shape == (2 * depth + 1,)
-    assert_close(share.sum(), torch.tensor(1.0))
-    assert spread.item() == pytest.approx((2 * depth / 3) ** 0.5, rel=1e-4)
+    assert loops(X, K).device.type == "meta"
