@@ -23,7 +23,7 @@ from tools.pages import ROOT, find_pages, read_source, recording_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-MADE_ANEW: list[str] = ["7-3"]  # the beginnings of their names: "7-3"
+MADE_ANEW: list[str] = ["7-3", "7-6"]  # the beginnings of their names: "7-3"
 VERDICTS = {"proof", "claims", "recorded-claims"}
 FOLDED = VERDICTS | {"hide-cell", "hide-input"}
 WIDTH = 72  # columns of visible code

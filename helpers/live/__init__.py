@@ -15,6 +15,7 @@ from typing import Any
 
 VIEWS = {  # function: the module, the script and the style it is in
     "kernel_playground": "playground",
+    "lenet_live": "lenet",
     "padding_stride": "padding",
 }
 
