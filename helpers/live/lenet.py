@@ -41,6 +41,9 @@ def lenet_live(
     if net is None or images is None:
         torch.manual_seed(0)
         net, images = LeNet(activation=nn.ReLU).net, read_digits()[1]
+        net(torch.zeros(1, 1, SIDE, SIDE))
+        for weight in net.parameters():
+            weight.data *= 2  # else it gives all images the same answer
     X = to_float(images.images[:1000], (SIDE, SIDE))
     outputs = record_outputs(net, X)
     found = [tuple(p.shape) for p in net.parameters()]
@@ -72,7 +75,9 @@ def quantised(net: nn.Sequential) -> dict[str, Any]:
     """Weights as signed bytes with one scale a layer, base64, and biases as numbers."""
     tensors = [p.detach().float().cpu() for p in net.parameters()]
     scales = [float(W.abs().max()) / 127 for W in tensors[::2]]
-    whole = [(W / scale).round().to(torch.int8) for W, scale in zip(tensors[::2], scales)]
+    whole = [
+        (W / scale).round().to(torch.int8) for W, scale in zip(tensors[::2], scales, strict=True)
+    ]
     text = b"".join(W.contiguous().numpy().tobytes() for W in whole)
     return {
         "weights": b64encode(text).decode(),

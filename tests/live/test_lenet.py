@@ -1,4 +1,4 @@
-"""The view of LeNet: its model is PyTorch's on the bytes that travel, and a hand changes the image."""
+"""The view of LeNet: its model is PyTorch's on the bytes that travel; a hand changes the image."""
 
 import json
 
@@ -62,16 +62,13 @@ def test_weights_survive_as_bytes():
 
 
 def test_the_recorded_bytes_answer_as_well_as_the_recorded_network():
-    """The page compares both on the test images, where it is recorded."""
+    """On the page's test images, where it was recorded."""
     cells = nbformat.read(recording_of(resolve("7-6-lenet")), as_version=4).cells
-    kept = [o.data[CLAIM_TYPE] for c in cells for o in c.get("outputs", []) if "data" in o
-            and CLAIM_TYPE in o.data]  # fmt: skip
-    (claim,) = [k for k in kept if "live_accuracy" in k["arguments"]]
-    assert abs(decode(claim["arguments"]["live_accuracy"]) - decode_run(claim)) < 0.002
-
-
-def decode_run(claim: dict) -> float:
-    return decode(claim["arguments"]["relu_run"]).val_acc[-1]
+    outputs = [o.data for c in cells if c.cell_type == "code" for o in c.outputs if "data" in o]
+    claims = [data[CLAIM_TYPE]["arguments"] for data in outputs if CLAIM_TYPE in data]
+    (numbers,) = [arguments for arguments in claims if "live_accuracy" in arguments]
+    right = decode(numbers["relu_run"]).val_acc[-1]
+    assert abs(decode(numbers["live_accuracy"]) - right) < 0.002
 
 
 def test_moving_brings_zeros_in(call):
@@ -123,19 +120,17 @@ def test_arrow_keys_move_the_image(page, view):
 
 
 def test_another_item_and_back(page, view):
+    seven = lenet_live(item=7).says
+    assert seven != view.says
     page.get_by_role("button", name="7", exact=True).click()
-    state = view.state
-    assert lenet_live(item=7).says != view.says
-    says(page, lenet_live(item=7).says)
+    says(page, seven)
     page.get_by_role("button", name="Reset").click()
     says(page, view.says)
-    assert state["item"] == 4
 
 
 def test_a_stroke_by_mouse_and_a_tap(page):
     page.get_by_role("button", name="Clear").click()
     box = page.locator(".ink").bounding_box()
-    blank = page.locator(".said").inner_text()
     page.mouse.move(box["x"] + 60, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 60, box["y"] + 150, steps=8)
@@ -146,7 +141,6 @@ def test_a_stroke_by_mouse_and_a_tap(page):
     drawn = page.evaluate(bright)
     page.touchscreen.tap(box["x"] + 150, box["y"] + 150)
     page.wait_for_function(f"() => ({bright})() > {drawn}")
-    assert page.locator(".said").inner_text() or blank
 
 
 def test_dead_filters_are_framed(page, view):
