@@ -226,12 +226,3 @@ def test_four_times_xavier():
     page.init_times_4(layer)
     bound = 4 * math.sqrt(6 / 520)
     assert 0.99 * bound < layer.weight.detach().abs().max() <= bound and not layer.bias.any()
-
-
-def test_digits():
-    data = page.Digits(batch_size=64)
-    X, y = next(iter(data.get_dataloader(True)))
-    assert X.shape == (64, 1, 28, 28) and X.min() >= 0 and X.max() <= 1 and y.dtype == torch.int64
-    first, second = (next(iter(data.get_dataloader(False)))[1] for _ in range(2))
-    assert torch.equal(first, second) and not torch.equal(first, y)
-    assert data.describe() == "handwritten digits, 1,437 + 360 images"
