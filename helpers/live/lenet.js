@@ -1,19 +1,14 @@
 /** LeNet at work: all maps of a network and its ten probabilities, for an image that a hand changes. */
-import { clamp, fill, html, list, number } from "./view.js";
+import { clamp, html, list, number } from "./view.js";
 
-/**
- * @typedef {{weights: string, scales: number[], biases: number[][], names: string[], items: string,
- *   active: number[][], high: number[], item: number, image: number[], right: number, down: number,
- *   drawn: boolean}} State `active`: share of places at which a filter is above 0; `high`: top of the scale.
- */
+/** @typedef {{weights: string, scales: number[], biases: number[][], names: string[], items: string, active: number[][],
+ *   high: number[], item: number, image: number[], right: number, down: number, drawn: boolean}} State */
 
 const SIDE = 28;
 const SIZES = [6 * 25, 16 * 6 * 25, 120 * 400, 84 * 120, 10 * 84];
 const DEAD = 0.01;
-
 /** @param {string} text Base64. */
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-
 const kept = { of: "", layers: /** @type {Float32Array[]} */ ([]) };
 
 /** Weights of the five layers, decoded once. @param {State} state */
@@ -26,10 +21,8 @@ function layers({ weights, scales }) {
   return kept.layers;
 }
 
-/**
- * Cross-correlation of n×n maps with 5×5 kernels, p zeros around, and a ReLU.
- * @param {Float32Array} X @param {number} n @param {Float32Array} W @param {number[]} biases @param {number} p
- */
+/** Cross-correlation of n×n maps with 5×5 kernels, p zeros around, and a ReLU.
+ * @param {Float32Array} X @param {number} n @param {Float32Array} W @param {number[]} biases @param {number} p */
 function convolve(X, n, W, biases, p) {
   const [out, from] = [n + 2 * p - 4, X.length / n / n];
   const Y = new Float32Array(biases.length * out * out);
@@ -51,18 +44,29 @@ function convolve(X, n, W, biases, p) {
 function pool(X, n) {
   const half = n / 2;
   return new Float32Array(X.length / 4).map((_, at) => {
-    const [j, i] = [at % half, Math.floor(at / half)]; // rows of all maps, one below the other
-    const corner = 2 * i * n + 2 * j;
+    const corner = 2 * Math.floor(at / half) * n + 2 * (at % half); // the maps stand one below the other
     return (X[corner] + X[corner + 1] + X[corner + n] + X[corner + n + 1]) / 4;
   });
 }
 
 /** @param {Float32Array} X @param {Float32Array} W @param {number[]} biases */
-const dense = (X, W, biases) =>
-  Float32Array.from(biases, (bias, u) => X.reduce((sum, x, i) => sum + x * W[u * X.length + i], bias));
+function dense(X, W, biases) {
+  const Y = Float32Array.from(biases);
+  for (let u = 0, w = 0; u < Y.length; u++) for (let i = 0; i < X.length; i++, w++) Y[u] += W[w] * X[i];
+  return Y;
+}
 
+/** @type {WeakMap<number[], ReturnType<typeof compute>>} What was computed for an image: it is asked for often. */
+const seen = new WeakMap();
 /** Maps of both convolutions and the ten probabilities. @param {State} state */
-export function look(state) {
+function look(state) {
+  const result = seen.get(state.image) ?? compute(state);
+  seen.set(state.image, result);
+  return result;
+}
+
+/** @param {State} state */
+function compute(state) {
   const [W1, W2, W3, W4, W5] = layers(state);
   const [b1, b2, b3, b4, b5] = state.biases;
   const first = convolve(Float32Array.from(state.image, (v) => v / 255), SIDE, W1, b1, 2);
@@ -71,13 +75,11 @@ export function look(state) {
   const hidden = relu(dense(relu(dense(pool(second, 10), W3, b3)), W4, b4));
   const scores = dense(hidden, W5, b5);
   const powers = Array.from(scores, (score) => Math.exp(score - Math.max(...scores)));
-  const total = powers.reduce((sum, power) => sum + power);
-  return { maps: [first, second], p: powers.map((power) => power / total) };
+  return { maps: [first, second], p: powers.map((power) => power / powers.reduce((a, b) => a + b)) };
 }
 
-/** For the tests: plain lists. @param {State} state */
+/** As plain lists. @param {State} state */
 export const answer = (state) => [...look(state).maps.map((Z) => Array.from(Z)), look(state).p];
-
 /** @param {number[]} p Classes, the most probable first. */
 const ranked = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
 
@@ -88,8 +90,10 @@ export function say(state) {
   return `The answer: ${first}; then ${list(others)}.`;
 }
 
+const decoded = /** @type {Record<string, number[]>} */ ({});
 /** The pixels of an item. @param {State} state @param {number} item */
-const pixels = (state, item) => Array.from(bytes(state.items).slice(item * SIDE ** 2, (item + 1) * SIDE ** 2));
+const pixels = ({ items }, item) =>
+  (decoded[`${item} ${items}`] ??= Array.from(bytes(items).slice(item * SIDE ** 2, (item + 1) * SIDE ** 2)));
 
 /** Moved by whole pixels, zeros coming in. @param {number[]} image @param {number} down @param {number} right */
 export function shift(image, down, right) {
@@ -112,13 +116,9 @@ function build(live) {
   const input = html("canvas", { class: "ink" });
   live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or use the arrow keys"), input));
   const rows = [6, 16].map((count, layer) => {
-    const canvases = Array.from({ length: count }, (_, c) => {
-      const dead = live.start.active[layer][c] < DEAD;
-      return html("canvas", { class: dead ? "dead" : "", title: dead ? "dead filter" : null });
-    });
-    const size = layer ? "16 maps, 10×10" : "6 maps, 28×28";
+    const canvases = live.start.active[layer].map((share) => html("canvas", { class: share < DEAD ? "dead" : null }));
     const dead = canvases.filter((canvas) => canvas.className).length;
-    const name = `${size}: ${dead ? `${dead} dead, framed` : "no filter is dead"}`;
+    const name = `${["6 maps, 28×28", "16 maps, 10×10"][layer]}: ${dead ? `${dead} dead, framed` : "no filter is dead"}`;
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
     return canvases;
   });
@@ -132,13 +132,12 @@ function build(live) {
   const items = live.start.names.map((name, item) => [name, { item, image: pixels(live.start, item), ...still }]);
   live.choice("Item", Object.fromEntries(items));
   live.button("Clear", () => live.change({ item: -1, image: Array(SIDE ** 2).fill(0), ...still, drawn: true }));
-  /** @param {number} down @param {number} right */
-  const move = (down, right) => () => {
-    const { state } = live;
-    live.change({ image: shift(state.image, down, right), right: state.right + right, down: state.down + down });
+  const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
+    const { image, ...at } = live.state;
+    live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
   };
-  const across = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1) };
-  live.steer(input, "Image", { ...across, ArrowUp: move(-1, 0), ArrowDown: move(1, 0) }, () => {
+  const keys = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1), ArrowUp: move(-1, 0), ArrowDown: move(1, 0) };
+  live.steer(input, "Image", keys, () => {
     const { right, down } = live.state;
     const text = `moved ${right} to the right and ${down} down. ${say(live.state)}`;
     return { min: -SIDE, max: SIDE, now: clamp(right, -SIDE, SIDE), text };
@@ -158,16 +157,14 @@ function build(live) {
     paint(input, state.image, (value) => [value, value, value]);
     maps.forEach((Z, layer) => {
       const size = Z.length / rows[layer].length;
-      rows[layer].forEach((canvas, c) =>
-        paint(canvas, Z.subarray(c * size, (c + 1) * size), (value) => {
-          const share = Math.min(1, value / state.high[layer]);
-          return [247 - 69 * share, 247 - 223 * share, 247 - 204 * share];
-        }),
-      );
+      const red = (/** @type {number} */ value) => {
+        const share = Math.min(1, value / state.high[layer]);
+        return [247 - 69 * share, 247 - 223 * share, 247 - 204 * share];
+      };
+      rows[layer].forEach((canvas, c) => paint(canvas, Z.subarray(c * size, (c + 1) * size), red));
     });
-    const [best] = ranked(p);
     bars.forEach(({ row, bar, share }, c) => {
-      fill(row, { class: c === best ? "class best" : "class" });
+      row.classList.toggle("best", c === top(state));
       bar.style.width = `${100 * p[c]}%`;
       share.textContent = `${number(100 * p[c])} %`;
     });
@@ -187,7 +184,7 @@ export const view = {
     {
       ask: "change the answer by moving an item three pixels at most",
       met: (state) =>
-        !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 && Math.abs(state.right) + Math.abs(state.down) > 0 &&
+        !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 &&
         top(state) !== top({ ...state, image: pixels(state, state.item) }),
     },
     {
