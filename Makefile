@@ -20,7 +20,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-all screenshots record text export train seeds lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all pdf accept screenshots record text export train seeds new lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,8 +50,9 @@ book: $(SITE) ## compile the site from the recordings, into _build/html
 serve: $(SITE) ## compile the site, serve it on this machine, compile again whenever a page is saved
 	$(BIN)/python -m tools.serve
 
-notebooks: book ## notebooks that run by themselves; RUN=python3.12 executes them where nothing else is
-	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks")
+notebooks: export BOOK_INSTRUCTOR ?= $(CURDIR)/_build/instructor
+notebooks: book ## notebooks that run by themselves, for instructors too; RUN=python3.12 executes them where nothing else is
+	@$(if $(RUN),$(MAKE) --no-print-directory ready && $(BIN)/python -m tools.fresh $(RUN) $(PAGE),echo "The notebooks are ready: _build/html/notebooks; those with notes for instructors: _build/instructor")
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
@@ -63,6 +64,14 @@ test: $(READY) ## re-execute all pages, test helpers, operators, site (one page:
 test-all: $(READY) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
+pdf: book ## the whole book as one PDF, _build/book.pdf
+	@$(MAKE) --no-print-directory ready
+	$(BIN)/python -m tools.pdf
+
+accept: book ## accept the pictures of pages as they are drawn now (PAGE=7-3)
+	@$(MAKE) --no-print-directory ready
+	$(BIN)/python -m tools.accept $(PAGE)
+
 screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, into _build/screenshots
 	BOOK_SCREENSHOTS=_build/screenshots $(BIN)/python -m pytest tests/site -k is_accessible
 
@@ -73,8 +82,9 @@ record: $(READY) ## execute pages again and write their recordings (PAGE=7-5-poo
 text: $(READY) ## take over changed prose into the recordings, where the code is unchanged
 	$(BIN)/python -m tools.record --text $(PAGE)
 
-export: $(READY) ## write what pages build for later ones into helpers/sections
+export: $(READY) ## write what pages build for later ones into helpers/sections, and what checks judge by
 	$(BIN)/python -m tools.export $(PAGE)
+	$(BIN)/python -m tools.answers
 
 train: $(READY) ## fill the run store: the headline runs of a page, or of all, at full scale, for hours
 	nice -n 19 $(BIN)/python -m tools.train $(PAGE)
@@ -82,9 +92,13 @@ train: $(READY) ## fill the run store: the headline runs of a page, or of all, a
 seeds: $(READY) ## execute pages under other seeds, and list the margin of every bound (PAGE=, N=20)
 	$(BIN)/python -m tools.seeds $(PAGE)
 
-lint: $(READY) ## check the style of all Python code
+new: $(READY) ## begin a section: page, recording, test and entries (SECTION=8-7-densenet)
+	$(BIN)/python -m tools.new $(SECTION)
+
+lint: $(READY) ## check the style of all Python code and of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.style
 
 format: $(READY) ## bring all Python code into style
 	$(BIN)/ruff check --fix .

@@ -12,3 +12,21 @@
   scrollers.forEach((box) => observer.observe(box));
   document.fonts?.ready.then(() => scrollers.forEach(update));
 })();
+
+// On paper, from the dark too: light colours, every picture. Those that wait are fetched at leisure,
+// so that they are there when somebody prints or saves the page.
+(() => {
+  const root = document.documentElement;
+  let theme;
+  addEventListener("beforeprint", () => {
+    theme ??= root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  addEventListener("afterprint", () => {
+    if (theme) root.dataset.theme = theme;
+    theme = undefined;
+  });
+  addEventListener("load", () => {
+    for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+  });
+})();

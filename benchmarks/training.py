@@ -40,8 +40,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from benchmarks.timing import alternate, isolated, report
-from helpers.data import FashionMNIST, data_root
-from helpers.device import best_device, describe_device, fast_dtype
+from helpers.data import FashionMNIST
+from helpers.device import best_device, data_root, describe_device, fast_dtype
 from helpers.pages import lift
 from helpers.summary import summary
 from helpers.training import Trainer
@@ -172,9 +172,9 @@ def prepare(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images
 
 
-def our_data(case: Case, device: torch.device) -> FashionMNIST:
+def our_data(case: Case) -> FashionMNIST:
     """The images of a case, as this book holds them."""
-    data = FashionMNIST(batch_size=BATCH, resize=case.size, device=device)
+    data = FashionMNIST(batch_size=BATCH, resize=case.size)
     if data.source != "Fashion-MNIST":
         sys.exit("benchmarks need the real data: set BOOK_DATA to the folder of FashionMNIST/raw")
     data.train = data.train[torch.arange(case.num_train)]
@@ -201,9 +201,9 @@ def prepare_way(way: str, case: Case, root: str) -> Callable[[], Callable[[], No
     elif way == PLAIN:
         epoch = partial(plain_epoch, data=their_data(case, root), device=device)
     elif way == HELPERS:
-        epoch = partial(helpers_epoch, data=our_data(case, device))
+        epoch = partial(helpers_epoch, data=our_data(case))
     else:
-        ours = our_data(case, device)
+        ours = our_data(case)
         train, val = (
             (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
             for part in (ours.train, ours.val)
@@ -232,7 +232,7 @@ def main(folder: Path = RESULTS, chosen: list[Case] | None = None) -> None:
     os.environ["BOOK_PROFILE"] = "full"
     device = best_device()
     chosen = chosen or cases(device)
-    our_data(chosen[0], device)  # downloads what is missing
+    our_data(chosen[0])  # downloads what is missing
     networks = {}
     with tempfile.TemporaryDirectory() as root:
         # torchvision unpacks beside the archives, so that d2l gets a copy of its own

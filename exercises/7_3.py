@@ -9,6 +9,8 @@ def matrix(random: Random, height: int, width: int) -> list[list[int]]:
     return [[random.randint(-9, 9) for _ in range(width)] for _ in range(height)]
 
 
+PAIR = "not this. A pair (height, width) is wanted; work both out, step by step."
+
 PREDICT_SHAPE = Values(
     "predict-shape",
     name="sizes",
@@ -25,6 +27,7 @@ PREDICT_SHAPE = Values(
                 ((3, 1), "height comes first: padding (0, 1) widens the rows, left and right."),
                 ((2, 1), "the columns have padding on both sides: 8 + 2 · 1 cells."),
             ],
+            otherwise=PAIR,
         ),
         "b": Part(
             (3, 4),
@@ -35,6 +38,7 @@ PREDICT_SHAPE = Values(
                 ((4, 3), "the height comes first: 7 rows, 9 columns."),
                 ((6, 8), "that is with stride 1. Stride 2 makes half as many."),
             ],
+            otherwise=PAIR,
         ),
         "c": Part(
             (3, 3),
@@ -46,6 +50,7 @@ PREDICT_SHAPE = Values(
                 ),
                 ((8, 8), "a kernel of 1 keeps the size only with stride 1."),
             ],
+            otherwise=PAIR,
         ),
         "d": Part(
             (4, 4),
@@ -58,6 +63,7 @@ PREDICT_SHAPE = Values(
                 ((2, 2), "without padding it would be 3; padding never takes windows away."),
                 ((5, 5), "8 + 2 − 4 = 6 cells are left for steps of 2. That is three steps."),
             ],
+            otherwise=PAIR,
         ),
         "e": Part(
             (112, 112),
@@ -73,6 +79,7 @@ PREDICT_SHAPE = Values(
                 ((112.5, 112.5), "a map has no half pixels: round down."),
                 ((1, 1, 112, 112), "right; leave batch and channels out."),
             ],
+            otherwise=PAIR,
         ),
         "f": Part(
             (3, 3),
@@ -88,6 +95,7 @@ PREDICT_SHAPE = Values(
                 ),
                 ((5, 5), "that is with stride 1."),
             ],
+            otherwise=PAIR,
         ),
         "g": Part(
             15,
@@ -153,6 +161,27 @@ DARK_FRAME = Code(
 def mean_inside(X, k):
     padded = F.pad(X[None, None], (k // 2,) * 4, mode="replicate")
     return F.avg_pool2d(padded, k, 1)[0, 0]
+""",
+        ),
+        Mistake(
+            "A window that begins before the image",
+            "A negative index counts from the end in Python, so the slice is empty or wrong. Begin "
+            "it at max(i − k // 2, 0).",
+            """
+def mean_inside(X, k):
+    Y, p = torch.zeros(X.shape), k // 2
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            Y[i, j] = X[i - p : i + p + 1, j - p : j + p + 1].mean()
+    return Y
+""",
+        ),
+        Mistake(
+            "The windows lie side by side",
+            "Pooling moves by k cells unless you say stride=1. Every pixel needs a window.",
+            """
+def mean_inside(X, k):
+    return F.avg_pool2d(X[None], k, padding=k // 2, count_include_pad=False)[0]
 """,
         ),
         Mistake(
@@ -306,7 +335,7 @@ STRIDE_AUDIO = Code(
     inputs="",
     shows=(
         "Stride does not remove the high tones, it renames them: what lies above r/(2s) comes back "
-        "below, at full strength, and no later layer can tell."
+        "below, and the samples alone cannot tell."
     ),
     cases=[
         (f"alias({f}, {r}, {s})", {})
@@ -332,6 +361,11 @@ STRIDE_AUDIO = Code(
             "The remainder is right up to half of the new rate r/s. A tone above that half sounds "
             "like the one as far below the rate.",
             {"abs(f - round(f / rate) * rate)": "f % rate"},
+        ),
+        Mistake(
+            "Always folded",
+            "A tone below half of the new rate is not touched: r/s − f is right above it alone.",
+            {"abs(f - round(f / rate) * rate)": "abs(rate - f)"},
         ),
         Mistake(
             "Folded once only",
@@ -364,6 +398,16 @@ STRIDE_AUDIO = Code(
             "You mirrored at r/s. The highest tone that r/s samples a second can hold has half of "
             "that frequency, and there lies the mirror.",
             {"abs(f - round(f / rate) * rate)": "rate - f % rate"},
+        ),
+        Mistake(
+            "The distance to the limit",
+            "r/(2s) is the highest tone that is left. A tone below it stays where it is.",
+            {"abs(f - round(f / rate) * rate)": "abs(rate / 2 - f)"},
+        ),
+        Mistake(
+            "The new rate is cut to a whole number",
+            "r/s need not be whole: divide with / and not with //.",
+            {"rate = r / s": "rate = r // s"},
         ),
         Mistake(
             "Rounded down to the multiple",
@@ -492,17 +536,17 @@ OTHER_FRAMEWORK = Code(
         Mistake(
             "The odd cell stands on the wrong side",
             "TensorFlow adds it after the image: to the right and below.",
-            {"return total // 2, total - total // 2": "return total - total // 2, total // 2"},
+            {"total // 2, total - total // 2": "total - total // 2, total // 2"},
         ),
         Mistake(
             "The odd cell is lost",
             "Both sides got the half, rounded down. Their sum must be the total.",
-            {"return total // 2, total - total // 2": "return total // 2, total // 2"},
+            {"total // 2, total - total // 2": "total // 2, total // 2"},
         ),
         Mistake(
             "One cell too many",
             "Both sides got the half, rounded up. An odd total cannot be shared evenly.",
-            {"return total // 2, total - total // 2": "return -(-total // 2), -(-total // 2)"},
+            {"total // 2, total - total // 2": "-(-total // 2), -(-total // 2)"},
         ),
         Mistake(
             "A negative padding",
@@ -522,6 +566,16 @@ OTHER_FRAMEWORK = Code(
             {"math.ceil(n / s)": "(n // s)"},
         ),
         Mistake(
+            "One window too many",
+            "n/s is rounded up; n // s + 1 adds one even where s divides n.",
+            {"math.ceil(n / s)": "n // s + 1"},
+        ),
+        Mistake(
+            "Half a cell",
+            "Cells cannot be split: use //, and give the odd one to the side after.",
+            {"total // 2, total - total // 2": "total / 2, total / 2"},
+        ),
+        Mistake(
             "A step too many",
             "m windows are m − 1 steps apart, from the first to the last.",
             {"(windows - 1) * s": "windows * s"},
@@ -529,7 +583,7 @@ OTHER_FRAMEWORK = Code(
         Mistake(
             "The total alone",
             "It is right. Now share it between the two sides, the odd cell after the image.",
-            {"return total // 2, total - total // 2": "return total"},
+            {"total // 2, total - total // 2": "total"},
         ),
     ],
     second="""
@@ -581,39 +635,36 @@ HALF_STRIDE = Code(
             "The kernel is transposed",
             "The operator's name means the matrix of the whole layer, not K. Each value writes K "
             "as it stands.",
-            {"= Y.shape, K.shape": "= Y.shape, K.T.shape", "* K\n": "* K.T\n"},
+            {"Y.shape, K.shape": "Y.shape, K.T.shape", "* K\n": "* K.T\n"},
         ),
         Mistake(
             "The stride is ignored",
             "This is the result for stride 1. One row down in Y means `stride` rows down in the "
             "output.",
-            {
-                "(m_h, m_w), (k_h, k_w) = Y.shape, K.shape": "stride = 1\n    (m_h, m_w), (k_h, "
-                "k_w) = Y.shape, K.shape"
-            },
+            {"full = Y.new_zeros(": "stride = 1\n    full = Y.new_zeros("},
         ),
         Mistake(
             "Nothing is cut off",
             "This is the result without padding. Here padding takes cells away, on all four sides.",
-            {"return full[padding : height - padding, padding : width - padding]": "return full"},
+            {"return full[padding:height - padding, padding:width - padding]": "return full"},
         ),
         Mistake(
             "Padding adds cells",
             "In corr2d padding makes the output larger. Here all runs backwards: it cuts off.",
             {
-                "return full[padding : height - padding, padding : width - padding]": "return "
+                "return full[padding:height - padding, padding:width - padding]": "return "
                 "F.pad(full, (padding,) * 4)"
             },
         ),
         Mistake(
             "Cut on two sides only",
             "Padding is per side: the right and the lower margin go as well.",
-            {"padding : height - padding, padding : width - padding": "padding:, padding:"},
+            {"padding:height - padding, padding:width - padding": "padding:, padding:"},
         ),
         Mistake(
             "Padding and stride are exchanged",
             "The order of the arguments is padding, then stride.",
-            {"padding: int = 0, stride: int = 1": "stride: int = 1, padding: int = 0"},
+            {"padding: int=0, stride: int=1": "stride: int=1, padding: int=0"},
         ),
         Mistake(
             "Kernels side by side",
@@ -622,7 +673,7 @@ HALF_STRIDE = Code(
             {
                 "full = Y.new_zeros((m_h - 1) * stride + k_h, (m_w - 1) * stride + k_w)": "full = "
                 "Y.new_zeros(m_h * k_h, m_w * k_w)",
-                "top, left = i * stride, j * stride": "top, left = i * k_h, j * k_w",
+                "i * stride, j * stride": "i * k_h, j * k_w",
             },
         ),
         Mistake(
@@ -632,6 +683,14 @@ HALF_STRIDE = Code(
 def transposed2d(Y, K, padding=0, stride=1):
     return F.conv2d(Y[None, None], K[None, None], padding=padding, stride=stride)[0, 0]
 """,
+        ),
+        Mistake(
+            "Nothing is left where padding is 0",
+            "A slice that ends at −0 ends at 0 and is empty. Let it end at the size minus padding.",
+            {
+                "padding:height - padding, padding:width - padding": "padding:-padding, "
+                "padding:-padding"
+            },
         ),
         Mistake(
             "The output is a row and a column too large",
@@ -693,7 +752,7 @@ CHECKERBOARD = Values(
                     "it makes more outputs from the same inputs: the later layers become dearer.",
                 ),
             ],
-            otherwise="one letter: a, b, c or d.",
+            otherwise="write one letter: a, b, c or d.",
         ),
     },
 )

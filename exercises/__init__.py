@@ -17,7 +17,8 @@ class Mistake:
     Args:
         name: What it is, in a few words; the verdict begins with it.
         says: What a teacher would say to whoever made it.
-        code: All of it, or what it has in place of parts of the solution.
+        code: All of it, or what it has in place of parts of the solution, as `ast.unparse` writes
+            that.
     """
 
     name: str

@@ -174,13 +174,14 @@ class FoldAll(SphinxPostTransform):
         asked = cell["cell_metadata"].get("mystnb", {}).get("code_prompt_show")
         if tags & set(VERDICTS):
             verdict = read_verdict(output)
-            if problem := fault(verdict):
-                logger.warning("a cell tagged %s %s", *tags & set(VERDICTS), problem, location=cell)
+            if problem := fault(verdict, output):
+                kind = ", ".join(sorted(tags & set(VERDICTS)))
+                logger.warning("a cell tagged %s %s", kind, problem, location=cell)
             tick = nodes.inline("", "✓", classes=["tick"])
             title = [tick, nodes.Text(" "), *words(verdict.removeprefix("✓").strip())]
             cell.children = [make_fold("verdict", title, code)]
         elif "hide-cell" in tags:
-            title = asked or ("Imports" if only_imports(code) else "Code")
+            title = asked or kind_of(code)
             cell.children = [make_fold("code", words(title), [*code, *output])]
         elif "hide-output" in tags and output:
             sealed = make_fold("sealed", words(asked or PREDICT), output)
@@ -224,8 +225,10 @@ def read_verdict(output: list[nodes.Node]) -> str:
     return "\n".join(block.astext() for block in blocks).strip().strip("'\"")
 
 
-def fault(verdict: str) -> str:
+def fault(verdict: str, output: list[nodes.Node]) -> str:
     """What is wrong with a verdict as a title; empty if nothing is."""
+    if any(part.next_node(nodes.image) for part in output):
+        return "shows a picture, which would be lost: a verdict is one line"
     if not verdict.removeprefix("✓").strip():
         return "prints no verdict, which is to be the title of its fold"
     if "\n" in verdict:
@@ -235,9 +238,11 @@ def fault(verdict: str) -> str:
     return ""
 
 
-def only_imports(code: list[nodes.Node]) -> bool:
+def kind_of(code: list[nodes.Node]) -> str:
+    """What a cell that is wholly folded holds: imports, set-up that begins with them, or code."""
     statements = ast.parse("\n".join(part.astext() for part in code)).body
-    return all(isinstance(s, ast.Import | ast.ImportFrom) for s in statements)
+    imports = [isinstance(s, ast.Import | ast.ImportFrom) for s in statements]
+    return "Imports" if all(imports) else "Imports and set-up" if imports[0] else "Code"
 
 
 def put_beside(cell: nodes.container) -> None:

@@ -15,10 +15,19 @@ from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util.images import get_image_size
 
 STYLE_SHEET = "site.css"  # written by extensions.assets, in place of all others
-CODE = re.compile(r"<pre>.*?</pre>", re.S)
-ASIDE = re.compile(r'<pre data-aside="(\d+)"></pre>')
+VERBATIM = re.compile(r"<(pre|script|style)\b(?![^>]*\ssrc=)[^>]*>.*?</\1>", re.S)
+ASIDE = re.compile(r'<(\w+) data-aside="(\d+)"></\1>')
+LEGIBLE = 0.85  # a label of 8 points, the smallest in our figures, is drawn with 9 pixels
+PHONE = 358  # pixels, the width of the text on a phone of 390
 PUNCTUATION = re.compile(r"[.,;:!?)\]’–-]+")
-SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
+UNUSED = (  # 1.5 MB that draw the icons of a font again; the search that extensions.search replaces
+    "fontawesome.js",
+    "searchtools.js",
+    "language_data.js",
+    "searchindex.js",
+)
+NEEDS_DEFERRED = "<script>DOCUMENTATION_OPTIONS."  # how the theme's inline scripts begin
+SETS_THEME = '<script data-cfasync="false">'
 RESOLVE_THEME = (
     'const root = document.documentElement; if (root.dataset.theme === "auto") root.dataset.theme ='
     ' matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";'
@@ -42,34 +51,49 @@ class Finisher(BuiltinTemplateLoader):
             name: get_image_size(str(self.builder.srcdir / path))
             for path, name in self.builder.images.items()
         }
-        return finish(html, sizes, searches=context.get("pagename") == "search")
+        return finish(html, sizes)
 
 
-def finish(html: str, sizes: dict[str, tuple[int, int] | None], *, searches: bool) -> str:
+def finish(html: str, sizes: dict[str, tuple[int, int] | None]) -> str:
     """Apply all rules to one page.
 
     Args:
         html: The page as the templates made it.
         sizes: Width and height of pictures, in pixels, by file name.
-        searches: Whether this is the page that shows the results of a search.
+
+    Code, inline scripts and inline styles pass through byte for byte, those of the theme aside.
     """
-    code: list[str] = []
-    soup = BeautifulSoup(CODE.sub(lambda found: put_aside(found[0], code), html), "html.parser")
+    verbatim: list[str] = []
+    html = VERBATIM.sub(lambda found: put_aside(found, verbatim), html)
+    soup = BeautifulSoup(html, "html.parser")
     join_styles(soup)
-    trim_scripts(soup, searches=searches)
+    defer_scripts(soup)
     keep_one_heading(soup)
     name_controls(soup)
     mark_tables(soup)
     mark_citations(soup)
     glue_punctuation(soup)
     size_pictures(soup, sizes)
-    return ASIDE.sub(lambda found: code[int(found[1])], str(soup))
+    return ASIDE.sub(lambda found: mend_theme(verbatim[int(found[2])]), str(soup))
 
 
-def put_aside(block: str, code: list[str]) -> str:
-    """An empty block in place of one of code, which holds thousands of tags and no rule changes."""
-    code.append(block)
-    return f'<pre data-aside="{len(code) - 1}"></pre>'
+def put_aside(found: re.Match[str], verbatim: list[str]) -> str:
+    """An empty element in place of one that no rule of this module may touch."""
+    verbatim.append(found[0])
+    return f'<{found[1]} data-aside="{len(verbatim) - 1}"></{found[1]}>'
+
+
+def mend_theme(block: str) -> str:
+    """The theme's own inline scripts: one needs a deferred script, one leaves the colours open.
+
+    A module waits for its turn, as deferred scripts do. The colours are known before the page is
+    drawn, so that a dark page does not flash white.
+    """
+    if block.startswith(NEEDS_DEFERRED):
+        return block.replace("<script>", '<script type="module">', 1)
+    if block.startswith(SETS_THEME):
+        return block.replace("</script>", f"{RESOLVE_THEME}</script>")
+    return block
 
 
 def join_styles(soup: BeautifulSoup) -> None:
@@ -80,34 +104,21 @@ def join_styles(soup: BeautifulSoup) -> None:
         tag.decompose()
 
 
-def trim_scripts(soup: BeautifulSoup, *, searches: bool) -> None:
-    """Scripts run after the page has been read, in their order; those that serve nothing go.
-
-    An inline script that needs a deferred one becomes a module, since modules wait for their turn.
-    """
-    unused = ["fontawesome.js"] + ([] if searches else list(SEARCH))
-    if not soup.select_one(".sd-tab-set"):
-        unused.append("design-tabs.js")
-    for tag in soup.find_all("script"):
-        source = tag.get("src")
-        if source and PurePosixPath(source.split("?")[0]).name in unused:
+def defer_scripts(soup: BeautifulSoup) -> None:
+    """Scripts run after the page has been read, in their order; those that serve nothing go."""
+    for tag in soup.select("script[src]"):
+        if PurePosixPath(tag["src"].split("?")[0]).name in UNUSED:
             tag.decompose()
-        elif source:
+        else:
             tag["defer"] = ""
-        elif "DOCUMENTATION_OPTIONS" in tag.text or "Search." in tag.text:
-            tag["type"] = "module"
     for tag in soup.select('link[rel="preload"][as="script"]'):
         tag.decompose()
-    theme = soup.find("script", string=re.compile(r"dataset\.theme"))
-    if theme is not None:
-        theme.string = f"{theme.text.rstrip()}\n    {RESOLVE_THEME}\n  "
 
 
 def keep_one_heading(soup: BeautifulSoup) -> None:
-    """The contents that the theme adds for print have headings of their own: they become text."""
-    for tag in soup.select("#jb-print-docs-body :is(h1, h2)"):
-        tag.attrs["class"] = [tag.name]
-        tag.name = "div"
+    """The theme adds a second title for print, without its number, and contents: they go."""
+    for tag in soup.select("#jb-print-docs-body"):
+        tag.decompose()
 
 
 def name_controls(soup: BeautifulSoup) -> None:
@@ -174,12 +185,18 @@ def glue_punctuation(soup: BeautifulSoup) -> None:
 
 
 def size_pictures(soup: BeautifulSoup, sizes: dict[str, tuple[int, int] | None]) -> None:
-    """Width and height, so that nothing moves when a picture arrives; all but the first wait."""
+    """Width and height, so that nothing moves when a picture arrives; all but the first wait.
+
+    On a phone a wide picture scrolls in a box, so that its labels stay legible.
+    """
     for number, image in enumerate(soup.select("article img")):
         size = sizes.get(PurePosixPath(image.get("src", "")).name)
         if size:
             image["width"], image["height"] = map(str, size)
         fit_style(image)
+        if size and size[0] * LEGIBLE > PHONE and image.find_parent(class_="cell_output"):
+            image["style"] = f"min-width: {round(size[0] * LEGIBLE)}px; --natural: {size[0]}px"
+            image.wrap(soup.new_tag("div", attrs={"class": "scrolls"}))
         if number:
             image["loading"] = "lazy"
         image["decoding"] = "async"

@@ -92,9 +92,9 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
     """Judge a function by its results in all cases."""
     name, cases = exercise["name"], exercise["cases"]
     came = [attempt(case, exercise["inputs"], namespace) for case in cases]
-    for outcome in came:
-        if isinstance(outcome, Crash) and "raise NotImplementedError" in outcome.line:
-            return WAITING, f"Waiting for `{name}`: your code replaces {outcome.line}"
+    lines = [outcome.line for outcome in came if isinstance(outcome, Crash)]
+    if untouched := [line.split(":")[0] for line in lines if "raise NotImplementedError" in line]:
+        return WAITING, f"Waiting for `{name}`: replace {untouched[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     wrong = [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]
@@ -138,8 +138,8 @@ def explains(results: dict[str, Any], came: list[Any], wrong: list[int]) -> bool
     values = [k for k, outcome in enumerate(came) if not isinstance(outcome, Crash)]
     ours = [type(o.error).__name__ if isinstance(o, Crash) else None for o in came]
     theirs = [r["raises"] if isinstance(r, dict) else None for r in results.values()]
-    evidence = set(values) & set(wrong) or (values and ours == theirs)
-    return bool(evidence) and all(agree(came[k], results[str(k)]) for k in values)
+    told = ours == theirs or any(k in wrong and 0 not in shape(came[k]) for k in values)
+    return bool(told and values) and all(agree(came[k], results[str(k)]) for k in values)
 
 
 def agree(outcome: Any, result: Any) -> bool:
@@ -187,7 +187,7 @@ def show(value: Any) -> str:
         rows = [*map(show, value[:8]), *["…"][: len(value) > 8]]
         tall = isinstance(value[0] if value else 0, list) and sum(map(len, rows)) > 50
         return "[" + (f",\n{' ' * 15}" if tall else ", ").join(rows) + "]"
-    return f"{value:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
+    return f"{value + 0:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
 
 
 def digest(salt: str, answer: Any, digits: int) -> str:

@@ -40,12 +40,12 @@ def recorded(claim: Callable[..., str]) -> None:
         TypeError, ValueError: an argument is not made of numbers; the verdict is not one line.
     """
     page, profile, shown = claim.__globals__, current_profile().name, NOT_HERE
-    kept: dict[str, Any] = {"claim": claim.__name__, "verdict": None, "arguments": {}, "keys": []}
+    if missing := signature(claim).parameters - page.keys():
+        raise NameError(f"{claim.__name__} asks for {missing}: not on the page.")
+    used = {name: page[name] for name in signature(claim).parameters}
+    kept = dict[str, Any](claim=claim.__name__, verdict=None, arguments={}, keys=run_keys(used))
     if profile != "check":
-        if missing := signature(claim).parameters - page.keys():
-            raise NameError(f"{claim.__name__} asks for {missing}: not on the page.")
-        used = {name: page[name] for name in signature(claim).parameters}
-        kept |= {"arguments": {k: encode(v) for k, v in used.items()}, "keys": run_keys(used)}
+        kept["arguments"] = {name: encode(value) for name, value in used.items()}
         try:
             kept["verdict"] = shown = verdict(claim, kept["arguments"])
         except AssertionError:

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
@@ -13,19 +14,26 @@ from urllib.request import urlopen
 
 import numpy as np
 import torch
-from d2l import torch as d2l
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.datasets import FashionMNIST as Source
 
-from helpers.device import best_device
+from helpers.device import best_device, data_root
 from helpers.profile import PROFILES, Profile, current_profile
+
+try:
+    from d2l import torch as d2l
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "d2l is missing, on which this book builds: pip install --no-deps d2l==1.0.3", name="d2l"
+    ) from None
 
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 DIGIT_CLASSES = tuple("0123456789")
+md5_of = partial(hashlib.md5, usedforsecurity=False)
 NETWORK_TIMEOUT = 20  # seconds without an answer after which the network counts as absent
 FILES = {  # MD5 sums of what the files hold, unpacked
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
@@ -64,9 +72,6 @@ class BatchLoader:
         size: Height and width of the images in a minibatch, in pixels.
         seed: Seed of the order; None for the order of the set.
         augment: What changes each X.
-
-    Attributes:
-        rank, world_size: Number of this process and of all that share every minibatch.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class BatchLoader:
     ):
         self.data, self.batch_size, self.size, self.augment = data, batch_size, size, augment
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self.rank, self.world_size = 0, 1
+        self.rank, self.world_size = 0, 1  # of the processes that share every minibatch
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
@@ -160,10 +165,8 @@ class FashionMNIST(d2l.DataModule):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} is below 1.")
         if not (isinstance(resize, tuple) and len(resize) == 2 and min(resize) >= 1):
-            raise ValueError(
-                f"resize={resize!r} is no image size: give (height, width) in pixels, "
-                "for example resize=(28, 28)."
-            )
+            cure = "give (height, width) in pixels, for example resize=(28, 28)"
+            raise ValueError(f"resize={resize!r} is no image size: {cure}.")
         if validation not in ("test", "train"):
             raise ValueError(f"validation={validation!r} is unknown: it is 'test' or 'train'.")
         super().__init__(root=str(data_root()), num_workers=0)
@@ -178,7 +181,7 @@ class FashionMNIST(d2l.DataModule):
         if validation == "train":
             test, train = split(train, len(train) // 6)
         allowed = part(train, profile.images(self.size))
-        self.train = part(allowed, num_train).to(best_device())
+        self.train = part(allowed, num_train or len(allowed)).to(best_device())
         self.val = part(test, profile.num_val).to(best_device())
 
     @property
@@ -192,18 +195,12 @@ class FashionMNIST(d2l.DataModule):
         return BatchLoader(self.train, self.batch_size, self.size, self.seed, self.augment)
 
     def text_labels(self, indices: Tensor | list[int]) -> list[str]:
-        """Class names of labels.
-
-        Raises:
-            ValueError: a label is out of range.
-        """
+        """Class names of labels; ValueError for one that is out of range."""
         labels = [int(i) for i in indices]
         for label in labels:
             if not 0 <= label < self.num_classes:
-                raise ValueError(
-                    f"label {label} is out of range: {self.source} has classes 0 to "
-                    f"{self.num_classes - 1}."
-                )
+                has = f"{self.source} has classes 0 to {self.num_classes - 1}"
+                raise ValueError(f"label {label} is out of range: {has}.")
         return [self.class_names[label] for label in labels]
 
     def describe(self) -> str:
@@ -212,43 +209,25 @@ class FashionMNIST(d2l.DataModule):
         return f"{self.source}, {len(self.train):,} + {len(self.val):,} images of {height}×{width}"
 
 
-def cache_folder() -> Path:
-    """Folder of what the book downloads and trains, in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(cache).expanduser() / "convolutional-networks-executed"
-
-
-def data_root() -> Path:
-    """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
-    named = os.environ.get("BOOK_DATA", "").strip()
-    return Path(named).expanduser() if named else cache_folder()
-
-
 def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[str, ...]]:
     """Training set, test set, name and class names of the data that the profile asks for.
 
     Without the data and without a network the digits take its place, and a line says so.
     """
-    if profile.data == "digits":
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    raw = root / "FashionMNIST" / "raw"
-    try:
-        download(raw)
-    except OSError as error:
-        print(
-            f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
-            "The 1,797 handwritten digits of scikit-learn take its place; "
-            "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
-        )
-        return *read_digits(), "handwritten digits", DIGIT_CLASSES
-    images, labels, test_images, test_labels = (read_idx(raw / name, FILES[name]) for name in FILES)
-    train = ImageSet(images[:, None], labels.long())
-    return (
-        train,
-        ImageSet(test_images[:, None], test_labels.long()),
-        "Fashion-MNIST",
-        FASHION_CLASSES,
-    )
+    if profile.data != "digits":
+        raw = root / "FashionMNIST" / "raw"
+        try:
+            download(raw)
+            arrays = [read_idx(raw / name, md5) for name, md5 in FILES.items()]
+            train, test = (ImageSet(arrays[i][:, None], arrays[i + 1].long()) for i in (0, 2))
+            return train, test, "Fashion-MNIST", FASHION_CLASSES
+        except OSError as error:
+            print(
+                f"Notice: no Fashion-MNIST in {root} and no network ({error}). "
+                "The 1,797 handwritten digits of scikit-learn take its place; "
+                "set BOOK_DATA to the folder that holds FashionMNIST/raw to change that."
+            )
+    return *read_digits(), "handwritten digits", DIGIT_CLASSES
 
 
 def download(raw: Path) -> None:
@@ -267,15 +246,11 @@ def download(raw: Path) -> None:
                 content = answer.read()
         except HTTPException as error:
             raise OSError(f"{name} did not arrive as a whole") from error
-        if sum_of(content) != md5:
+        if md5_of(content).hexdigest() != md5:
             raise OSError(f"{name} has arrived damaged")
         part = path.with_suffix(".part")
         part.write_bytes(content)
         os.replace(part, path)
-
-
-def sum_of(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def read_idx(path: Path, md5: str) -> Tensor:
@@ -290,7 +265,7 @@ def read_idx(path: Path, md5: str) -> Tensor:
         content = gzip.decompress(content) if path.suffix == ".gz" else content
     except (EOFError, gzip.BadGzipFile, zlib.error):
         content = b""
-    if sum_of(content) != md5:
+    if md5_of(content).hexdigest() != md5:
         raise ValueError(
             f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes). "
             "Delete it; the next run downloads it again."
@@ -312,11 +287,7 @@ def read_digits() -> tuple[ImageSet, ImageSet]:
 
 
 def split(data: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """`count` images taken evenly from all classes, and the rest; always the same ones.
-
-    Raises:
-        ValueError: there are fewer images than `count`.
-    """
+    """`count` images taken evenly from all classes, always the same ones, and the rest."""
     if not 0 < count < len(data):
         raise ValueError(f"cannot take {count:,} of {len(data):,} images.")
     rank = torch.empty(len(data), dtype=torch.long)  # an image's place in its own class
@@ -329,6 +300,6 @@ def split(data: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     return data[taken], data[rest]
 
 
-def part(data: ImageSet, count: int | None) -> ImageSet:
+def part(data: ImageSet, count: int) -> ImageSet:
     """The whole set, or `count` images of it taken evenly from all classes."""
-    return data if count is None or count >= len(data) else split(data, count)[0]
+    return data if count >= len(data) else split(data, count)[0]

@@ -47,7 +47,8 @@ def describe(thing: object, seen: dict[int, str] | None = None) -> Any:
         return [inner(type(thing)), repr(thing)]
     if isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
         return thing.__name__
-    if from_book(type(thing)):
+    if from_book(type(thing)) and id(thing) not in seen:
+        seen[id(thing)] = type(thing).__qualname__
         return [inner(type(thing)), inner(vars(thing))]
     return repr(thing) if type(thing).__repr__ is not object.__repr__ else type(thing).__qualname__
 
@@ -106,7 +107,8 @@ def syntax(function: types.FunctionType) -> list[ast.AST]:
 
 def global_names(code: types.CodeType) -> set[str]:
     """Names that a function, and those inside it, look up among the globals."""
-    found = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("LOAD_GLOBAL")}
+    look_up = ("LOAD_GLOBAL", "LOAD_NAME")  # the latter in the body of a class
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in look_up}
     inside = (global_names(c) for c in code.co_consts if isinstance(c, types.CodeType))
     return found.union(*inside)
 

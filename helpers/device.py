@@ -1,5 +1,6 @@
 """What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the history tells the precision
 LARGE_NETWORK = 10_000_000  # multiply-adds an image above which a CPU gains from bfloat16
 
 
@@ -76,6 +78,18 @@ def describe_device(device: torch.device) -> str:
         threads = torch.get_num_threads()
         return f"CPU, {threads} thread{'s' if threads != 1 else ''}"
     return device.type.upper()
+
+
+def cache_folder() -> Path:
+    """Folder of what the book downloads and trains, in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+    return Path(cache).expanduser() / "convolutional-networks-executed"
+
+
+def data_root() -> Path:
+    """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
+    named = os.environ.get("BOOK_DATA", "").strip()
+    return Path(named).expanduser() if named else cache_folder()
 
 
 def save(path: Path, state: dict[str, Any]) -> bool:

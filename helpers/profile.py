@@ -4,6 +4,7 @@ A page always states the full setting. The profile, and nothing else, shrinks it
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,53 +13,51 @@ import torch
 LARGE = 32  # pixels: an image with a longer side costs so much that the limits are tighter
 
 
+NO_LIMIT = sys.maxsize
+
+
 @dataclass(frozen=True)
 class Profile:
-    """A budget for training cells. `None` means: no limit.
+    """A budget for training cells: the largest numbers that are used where a page asks for more.
 
     Attributes:
         name: What BOOK_PROFILE calls it.
         data: The data set: complete Fashion-MNIST, or the digits that scikit-learn carries.
-        num_train: Largest number of training images, taken evenly from all classes.
-        num_val: Largest number of images to validate on, taken likewise.
-        max_epochs: Largest number of passes over the training images.
-        max_side: Largest height and width of an image, in pixels.
-        num_train_large: Largest number of training images where a side is above `LARGE`.
-        max_batch_large: Largest minibatch there: few images need small batches for enough steps.
-        width: Factor on the numbers of channels of the networks of chapter 8.
-        speedup: Factor on the learning rates of networks that would not leave their start
-            within the few steps that are left.
+        num_train, num_val: Images to train and to validate on, taken evenly from all classes.
+        max_epochs: Passes over the training images.
+        max_side: Height and width of an image, in pixels.
+        num_train_large, max_batch_large: Training images, and images in a minibatch, where a side
+            is above `LARGE`: few images need small batches for enough steps.
+        width: Factor on the numbers of channels of a network for large images.
+        speedup: Factor on its learning rate, to leave its start within the few steps that are left.
     """
 
     name: str
     data: Literal["fashion-mnist", "digits"]
-    num_train: int | None = None
-    num_val: int | None = None
-    max_epochs: int | None = None
-    max_side: int | None = None
-    num_train_large: int | None = None
-    max_batch_large: int | None = None
+    num_train: int = NO_LIMIT
+    num_val: int = NO_LIMIT
+    max_epochs: int = NO_LIMIT
+    max_side: int = NO_LIMIT
+    num_train_large: int = NO_LIMIT
+    max_batch_large: int = NO_LIMIT
     width: float = 1.0
     speedup: float = 1.0
 
     def epochs(self, wanted: int) -> int:
         """Number of epochs that this profile runs where the page asks for `wanted`."""
-        return wanted if self.max_epochs is None else min(wanted, self.max_epochs)
+        return min(wanted, self.max_epochs)
 
     def size(self, wanted: tuple[int, int]) -> tuple[int, int]:
         """Image size (height, width) that this profile uses where the page asks for `wanted`."""
-        if self.max_side is None:
-            return wanted
         return min(wanted[0], self.max_side), min(wanted[1], self.max_side)
 
-    def images(self, size: tuple[int, int]) -> int | None:
-        """Largest number of training images of that size; None for all."""
+    def images(self, size: tuple[int, int]) -> int:
+        """Largest number of training images of that size."""
         return self.num_train_large if max(size) > LARGE else self.num_train
 
     def batch(self, wanted: int, size: tuple[int, int]) -> int:
         """Minibatch that this profile uses for images of that size where `wanted` is asked for."""
-        limited = self.max_batch_large is not None and max(size) > LARGE
-        return min(wanted, self.max_batch_large) if limited else wanted
+        return min(wanted, self.max_batch_large) if max(size) > LARGE else wanted
 
     def channels(self, wanted: int) -> int:
         """Channels, or units of a dense layer, where the page asks for `wanted`: 8 or more."""

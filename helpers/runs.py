@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from helpers import device as machine
-from helpers.data import FashionMNIST, cache_folder
+from helpers.data import FashionMNIST
 from helpers.definitions import describe
 from helpers.fitting import materialise
 from helpers.history import History
@@ -125,19 +125,17 @@ def prepare(
 def thin(model: d2l.Classifier, data: FashionMNIST) -> None:
     """Scale the lazy layers, but those that count classes, and the learning rate."""
     profile, classes = data.profile, getattr(model, "num_classes", data.num_classes)
-    for layer in model.modules():
-        if not isinstance(layer, LazyModuleMixin):
-            continue
+    layers: Iterator[Any] = (m for m in model.modules() if isinstance(m, LazyModuleMixin))
+    for layer in layers:
         for name in ("out_channels", "out_features"):
             wanted = getattr(layer, name, classes)
             if wanted == classes:
                 continue
             width = profile.channels(wanted)
-            if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
-                most = max(1, int(layer.groups) * width // wanted)
-                groups = next(n for n in range(most, 0, -1) if width % n == 0)
-                setattr(layer, "groups", groups)  # noqa: B010 (a lazy layer's type has no groups)
             setattr(layer, name, width)
+            if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
+                most = max(1, layer.groups * width // wanted)
+                layer.groups = next(n for n in range(most, 0, -1) if width % n == 0)
     if hasattr(model, "lr"):
         model.lr = profile.lr(model.lr)
 
@@ -184,7 +182,7 @@ def store(data: FashionMNIST) -> Path | None:
     if data.profile.name == "check" or data.source != "Fashion-MNIST" or several:
         return None
     named = os.environ.get("BOOK_RUNS", "").strip()
-    folder = Path(named).expanduser() if named else cache_folder() / "runs"
+    folder = Path(named).expanduser() if named else machine.cache_folder() / "runs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

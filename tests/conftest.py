@@ -19,7 +19,7 @@ from tools.pages import ROOT
 matplotlib.use("Agg")
 
 TESTED = ROOT / "_build" / "tested"
-HTML = TESTED / "_build" / "html"
+HTML, INSTRUCTOR = TESTED / "_build" / "html", TESTED / "_build" / "instructor"
 PUBLISHED = {
     "GITHUB_SERVER_URL": "https://github.com",
     "GITHUB_REPOSITORY": "owner/name",
@@ -53,6 +53,7 @@ def compile_site() -> str:
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going", "--path-output", TESTED]
     environment = {**os.environ, "JUPYTER_PLATFORM_DIRS": "1", **PUBLISHED}
+    environment["BOOK_INSTRUCTOR"] = str(INSTRUCTOR)
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     return f"exit status {run.returncode}\n{run.stdout}{run.stderr}"
 

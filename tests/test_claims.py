@@ -187,9 +187,13 @@ def test_a_claim_that_cannot_fail_is_red(monkeypatch):
 
 
 def test_at_check_nothing_is_claimed(monkeypatch):
-    cell = make(LEADS, monkeypatch, "check", sigmoid=run(0.9), relu=run(0.1))
-    data = cell.outputs[0].data
-    assert data["text/plain"] == claims.NOT_HERE and not data[CLAIM_TYPE]["arguments"]
+    page = {"sigmoid": run(0.9), "relu": run(0.1)}
+    page["relu"].key = "which run"
+    data = make(LEADS, monkeypatch, "check", **page).outputs[0].data
+    assert data["text/plain"] == claims.NOT_HERE
+    assert data[CLAIM_TYPE] == {
+        "claim": "relu_leads", "verdict": None, "arguments": {}, "keys": ["which run"]
+    }  # fmt: skip
 
 
 def test_a_claim_that_does_not_hold_stops_a_recording_and_tells_a_reader(monkeypatch):

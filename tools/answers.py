@@ -23,7 +23,7 @@ from tools.pages import ROOT
 
 ANSWERS = ROOT / "helpers" / "answers"
 COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
-WIDTH = 78  # characters of a line of a verdict
+WIDTH = 66  # characters of a line of a verdict: what the site shows without a break
 
 
 def page_of(section: str) -> Path:
@@ -32,12 +32,17 @@ def page_of(section: str) -> Path:
     return page
 
 
+def source_of(section: str) -> str:
+    """Text in which the section's exercises stand: its page."""
+    draft = ROOT / "drafts" / f"{section.replace('_', '-')}-exercises.md"
+    page = page_of(section)
+    return (draft if draft.is_file() else page).read_text(encoding="utf-8")
+
+
 def cells_of(section: str) -> list[tuple[str, set[str], str]]:
     """Label, tags and code of every cell of the section's exercises, in their order."""
-    draft = ROOT / "drafts" / f"{section.replace('_', '-')}-exercises.md"
-    source = draft if draft.is_file() else page_of(section)
     label, found = "", []
-    for cell in jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst").cells:
+    for cell in jupytext.reads(source_of(section), fmt="md:myst").cells:
         if cell.cell_type == "code":
             found.append((label, set(cell.metadata.get("tags", [])), cell.source))
         else:
@@ -67,6 +72,7 @@ def code_of(mistake: Mistake, solution: str) -> str:
     """
     if isinstance(mistake.code, str):
         return mistake.code
+    solution = ast.unparse(ast.parse(solution))  # however it is laid out on the page
     for old, new in mistake.code.items():
         if solution.count(old) != 1:
             raise ValueError(f"{mistake.name}: {old!r} stands {solution.count(old)} times in it")

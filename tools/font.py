@@ -36,7 +36,7 @@ def complete_font() -> Path:
         ModuleNotFoundError: ziamath is not installed.
     """
     package = find_spec("ziamath")
-    if package is None:
+    if package is None or package.origin is None:
         raise ModuleNotFoundError("ziamath has the font: pip install -r requirements.txt")
     return Path(package.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 

@@ -8,10 +8,9 @@ N and FIRST in the environment (`make seeds N=6 FIRST=5000`) do what -n and --fi
 
 Pages run at the profile `check`, each in a process of its own, and know nothing of it: every seed
 that they set is shifted, and each `a < b` inside an assertion also notes its two sides. The table
-lists the assertions that fail and the cells that raise, the bounds that lie close to what they
-bound, in standard deviations over the runs, and each `assert_close` that takes much of its
-tolerance. Runs are kept in _build/seeds and done again when the code has changed. Exit status 1:
-something fails.
+lists what fails, then the margin of every bound, in standard deviations over the runs, and how much
+of its tolerance each `assert_close` takes; what is close is marked. Runs are kept in _build/seeds,
+and done again when the code has changed. Exit status 1: something fails.
 """
 
 import argparse
@@ -27,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,8 @@ PROCESSORS = {  # the instruction sets of PyTorch's own kernels and of oneDNN's,
 }
 KEPT = ROOT / "_build" / "seeds"
 ON_PROCESSORS = ("7-6-lenet", "8-6-resnet")  # where no page is named
-CLOSE = 5  # standard deviations: nearer bounds are listed
-TIGHT = 0.5  # share of a tolerance: errors that take more are listed
+CLOSE = 5  # standard deviations: nearer bounds are marked
+TIGHT = 0.5  # share of a tolerance: errors that take more are marked
 STEP = 100  # between two shifts: more than there are seeds on a page
 ORDERS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 
@@ -87,7 +87,13 @@ class Run:
                     env |= {"ATEN_CPU_CAPABILITY": kernels, "ONEDNN_MAX_CPU_ISA": onednn}
                 command = [sys.executable, "-m", "tools.seeds", "--child", str(result)]
                 command += [str(self.page), "--first", str(self.shift)]
-                subprocess.run(command, env=env, cwd=ROOT, check=True)
+                ended = subprocess.run(
+                    command, env=env, cwd=ROOT, stderr=subprocess.PIPE, text=True
+                )
+            if ended.returncode:  # the process was lost: no reason to keep anything
+                last = (ended.stderr.strip().splitlines() or [""])[-1]
+                failure = 0, f"the process ended with status {ended.returncode}: {last}"
+                return {"seconds": 0, "failures": [failure], "bounds": {}, "tolerances": {}}
         return json.loads(result.read_text(encoding="utf-8"))
 
 
@@ -169,8 +175,10 @@ class Notes:
 class Magnitude(float):
     """An absolute value that remembers whose it is."""
 
-    def __new__(cls, inside: float) -> "Magnitude":
-        value = super().__new__(cls, abs(inside))
+    inside: float
+
+    def __new__(cls, inside: SupportsFloat) -> "Magnitude":
+        value = super().__new__(cls, abs(float(inside)))
         value.inside = float(inside)
         return value
 
@@ -233,7 +241,7 @@ def shift_seeds(shift: int) -> None:
     import numpy as np
     import torch
 
-    def shifted(function):
+    def shifted(function: Callable[[Any], Any]) -> Callable[..., Any]:
         return lambda seed=None: function(seed + shift if isinstance(seed, int) else seed)
 
     class Generator(torch.Generator):
@@ -241,7 +249,7 @@ def shift_seeds(shift: int) -> None:
             return super().manual_seed(seed + shift)
 
     torch.manual_seed = torch.random.manual_seed = shifted(torch.manual_seed)
-    torch.Generator = Generator
+    torch.Generator = Generator  # type: ignore[misc]
     np.random.seed = shifted(np.random.seed)
     np.random.default_rng = shifted(np.random.default_rng)
     random.seed = shifted(random.seed)
@@ -261,9 +269,9 @@ def execute(cells: list[tuple[str, set[str]]], shift: int) -> Notes:
     notes = Notes()
     assert_close = torch.testing.assert_close
 
-    def noted(actual, expected, *, rtol=None, atol=None, **options):
-        notes.close(actual, expected, rtol, atol)
-        assert_close(actual, expected, rtol=rtol, atol=atol, **options)
+    def noted(actual: Any, expected: Any, **options: Any) -> None:
+        notes.close(actual, expected, options.get("rtol"), options.get("atol"))
+        assert_close(actual, expected, **options)
 
     torch.testing.assert_close = noted
     shell = InteractiveShell.instance()
@@ -326,23 +334,23 @@ def report(results: dict[Run, dict[str, Any]]) -> tuple[list[str], bool]:
             broken = True
             lines.append(f"  FAILS in {len(where)} of {len(runs)}, cell {cell}: {text}")
             lines.append(f"    seeds + {', '.join(dict.fromkeys(where))}")
-        bounds = defaultdict(lambda: defaultdict(list))
-        tolerances = defaultdict(float)
+        bounds: Any = defaultdict(lambda: defaultdict(list))  # text, evaluation, run
+        tolerances: dict[str, float] = defaultdict(float)
         for notes in runs.values():
             for text, pairs in notes["bounds"].items():
                 for number, pair in enumerate(pairs):
                     bounds[text][number].append(pair)
             for text, share in notes["tolerances"].items():
                 tolerances[text] = max(share, tolerances[text])
-        for text, evaluations in bounds.items():
-            nearest = min(evaluations.values(), key=margin)
-            if (distance := margin(nearest)) < CLOSE:
-                below, above = (f"{min(s):.4g} … {max(s):.4g}" for s in zip(*nearest, strict=True))
-                lines.append(f"  {distance:.1f} deviations, cell {text}")
-                lines.append(f"    below {below}; above {above}")
+        nearest = {text: min(each.values(), key=margin) for text, each in bounds.items()}
+        for text, pairs in sorted(nearest.items(), key=lambda item: margin(item[1])):
+            if (distance := margin(pairs)) < math.inf:
+                below, above = (f"{min(s):.4g} … {max(s):.4g}" for s in zip(*pairs, strict=True))
+                mark = "!" if distance < CLOSE else " "
+                lines.append(f" {mark}{distance:6.1f} deviations, cell {text}: {below} < {above}")
         for text, share in tolerances.items():
-            if share > TIGHT:
-                lines.append(f"  {share:.0%} of the tolerance, cell {text}")
+            mark = "!" if share > TIGHT else " "
+            lines.append(f" {mark}{share:6.1%} of the tolerance, cell {text}")
     return lines, not broken
 
 

@@ -23,7 +23,8 @@ from tools.pages import ROOT, find_pages, read_source, recording_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-MADE_ANEW: list[str] = ["7-3", "7-6"]  # the beginnings of their names: "7-3"
+MADE_ANEW: list[str] = ["7-3", "7-6"]  # the beginnings of their names
+BEGUN: list[str] = []  # written by these rules, but not far enough for the limits of what is drawn
 VERDICTS = {"proof", "claims", "recorded-claims"}
 FOLDED = VERDICTS | {"hide-cell", "hide-input"}
 WIDTH = 72  # columns of visible code
@@ -71,7 +72,7 @@ MEASURE = """() => {
 
 
 def is_made_anew(page: Path) -> bool:
-    return any(page.stem.startswith(f"{name}-") for name in MADE_ANEW)
+    return any(page.stem.startswith(f"{name}-") for name in [*MADE_ANEW, *BEGUN])
 
 
 def tags(cell: NotebookNode) -> set[str]:
@@ -258,7 +259,7 @@ def check_drawn(tab: "Page", html: Path) -> list[str]:
         tab.goto((html / page.relative_to(ROOT).with_suffix(".html")).as_uri())
         counts = tab.evaluate(MEASURE)
         print(row(page, counts, DRAWN))
-        if is_made_anew(page):
+        if any(page.stem.startswith(f"{name}-") for name in MADE_ANEW):
             wrong += [f"{page.stem}: {fault}" for fault in excess(counts, DRAWN)]
     return wrong
 

@@ -1,7 +1,7 @@
 """Train the headline runs of a page, or of all pages, and keep them in the store of runs.
 
     python -m tools.train              all pages
-    python -m tools.train 7-6-lenet    one page
+    python -m tools.train 7-6-lenet    one page, or a draft by its path
 
 Nothing is trained that is in the store already; what was stopped goes on after its last whole
 epoch. Of a page, the cells tagged `hide-cell` (imports), `export` (definitions) and `headline` are
@@ -173,7 +173,7 @@ def main(names: list[str]) -> int:
     torch.set_num_threads(THREADS)
     runs.Trainer = Reporter
     try:
-        pages = [resolve(name) for name in names] or find_pages()
+        pages = [Path(n) if Path(n).is_file() else resolve(n) for n in names] or find_pages()
         return train_pages([page for page in pages if has_headline(page)])
     except ValueError as error:
         print(error, file=sys.stderr)

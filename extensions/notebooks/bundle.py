@@ -67,16 +67,18 @@ if missing := [package for module, package in NEEDS.items() if find_spec(module)
 UNPACK = """\
 #@title The parts of the book that the notebook uses, written to a temporary folder
 import base64
+import json
 import sys
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+# What the cells below import can be read here; what that needs in turn is packed.
 FILES = {files}
-PACKED = {packed}
+PACKED = {packed!r}
 
 book = TemporaryDirectory(prefix="book-")
-FILES |= {{name: zlib.decompress(base64.b85decode(text)).decode() for name, text in PACKED.items()}}
+FILES |= json.loads(zlib.decompress(base64.b85decode(PACKED)))
 for name, text in FILES.items():
     path = Path(book.name, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,11 +108,11 @@ def set_up_cells(
         needs=f"{{\n{''.join(pairs)}}}",
         d2l=d2l if "d2l" in needs else "",
     )
-    packed = {name: text for name, text in texts.items() if name.startswith("helpers/answers/")}
-    unpack = UNPACK.format(
-        files=mapping({name: literal(text) for name, text in texts.items() if name not in packed}),
-        packed=mapping({name: repr(pack(text)) for name, text in packed.items()}),
-    )
+    direct: dict[str, str] = {}
+    carry(sources(cells), direct, follow=False)
+    shown = {name: text for name, text in texts.items() if name in direct}
+    packed = {name: text for name, text in texts.items() if name not in direct}
+    unpack = UNPACK.format(files=mapping(shown), packed=pack(packed))
     return [
         new_markdown_cell(PREFACE + STUDENT * student),
         new_code_cell(set_up.strip(), metadata=HIDDEN),
@@ -118,14 +120,16 @@ def set_up_cells(
     ]
 
 
-def mapping(literals: dict[str, str]) -> str:
-    """Source of a dictionary of texts, of which the values are literals already."""
-    lines = "".join(f"    {name!r}: {text},\n" for name, text in literals.items())
-    return f"{{\n{lines}}}" if lines else "{}"
+def mapping(texts: dict[str, str]) -> str:
+    """Source of a dictionary of texts."""
+    lines = "".join(f"    {name!r}: {literal(text)},\n" for name, text in texts.items())
+    return f"{{\n{lines}}}"
 
 
-def pack(text: str) -> str:
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+def pack(texts: dict[str, str]) -> str:
+    """A dictionary of texts in a third of its size, and in characters that need no escape."""
+    data = json.dumps(texts, ensure_ascii=False).encode()
+    return base64.b85encode(zlib.compress(data, 9)).decode()
 
 
 def files_for(cells: list[NotebookNode]) -> dict[str, str]:
@@ -160,14 +164,14 @@ def sources(cells: list[NotebookNode]) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
-def carry(code: list[str], texts: dict[str, str]) -> None:
-    """Add the modules of the book that some code imports, and those that these import."""
+def carry(code: list[str], texts: dict[str, str], *, follow: bool = True) -> None:
+    """Add the modules of the book that some code imports; `follow` adds what these import."""
     for module in sorted(name for source in code for name in imported(source)):
         place = ROOT.joinpath(*module.split("."))
         for path in (place.with_suffix(".py"), place / "__init__.py"):
             if module.split(".")[0] == "helpers" and path.is_file() and name_of(path) not in texts:
                 texts[name_of(path)] = path.read_text(encoding="utf-8")
-                carry([texts[name_of(path)]], texts)
+                carry([texts[name_of(path)]] * follow, texts)
 
 
 def imported(source: str) -> set[str]:

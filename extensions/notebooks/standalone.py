@@ -46,8 +46,8 @@ DOWNLOADS = (  # text, tooltip and label of the buttons of the lecture and of th
     ("exercises.ipynb", "Download it without solutions", "download-student-button"),
 )
 COLAB = (
-    ("Colab", "the lecture", "colab-button"),
-    ("Exercises", "the student's edition, without solutions", "colab-student-button"),
+    ("Colab", "the lecture", "colab-button", "fas fa-rocket"),
+    ("Exercises", "without solutions, to be done there", "colab-student-button", "fas fa-pencil"),
 )
 BRANCH = "gh-pages"  # to which .github/workflows/publish.yml publishes the site
 GITHUB = r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
@@ -146,7 +146,7 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
     title = next((FOLDED[tag] for tag in tags if tag in FOLDED), None)
     cell.metadata = dict(HIDDEN) if title else {}
-    if title and not cell.source.startswith("#@title"):  # what a folded cell shows
+    if title and not cell.source.startswith(("#@title", "# @title")):  # what a folded cell shows
         cell.source = f"#@title {title}\n{cell.source}"
     if "hide-output" in tags:  # a folded output would show its first line
         cell.outputs, cell.execution_count = [], None
@@ -158,7 +158,8 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
-    caption = lower_prose(figure.get("caption", ""), references)
+    sealed = "hide-output" in tags  # a caption would tell what a prediction asks for
+    caption = "" if sealed else lower_prose(figure.get("caption", ""), references)
     return [cell, new_markdown_cell(figure_caption(number, caption))]
 
 
@@ -216,6 +217,7 @@ def write_edition(app: Sphinx, folder: Path, *, student: bool = False, noted: bo
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
         written.append(target)
+    folder.mkdir(parents=True, exist_ok=True)  # no page of a small book may have exercises
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in written:
             archive.write(path, path.relative_to(folder))
@@ -260,11 +262,11 @@ def offer_notebook(
                 "type": "link",
                 "url": f"{address}/{path}",
                 "text": text,
-                "icon": "fas fa-rocket",
+                "icon": icon,
                 "tooltip": f"Open in Colab: {tooltip}",
                 "label": label,
             }
-            for path, (text, tooltip, label) in zip(shown, COLAB, strict=False)
+            for path, (text, tooltip, label, icon) in zip(shown, COLAB, strict=False)
         ]
         buttons[:0] = links
 

@@ -1,5 +1,5 @@
 /** Kernel playground: weights to change, on the numbers of the text and on a photograph. */
-import { Pen, QUIET, clamp, html, number, svg } from "./view.js";
+import { Pen, QUIET, clamp, diverging, html, number, paint, svg } from "./view.js";
 
 /**
  * X and K are the numbers and their kernel; W and image the kernel and the address of the photograph.
@@ -58,18 +58,6 @@ export function say(state) {
   const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w)})` : w}`);
   const sum = seen.K.reduce((total, w, at) => total + w * met[at], 0);
   return `Output in row ${seen.i + 1}, column ${seen.j + 1}: ${terms.join(" + ")} = ${number(sum)}.`;
-}
-
-/** From a blue (−1 and below) over white to a red (1 and above). @param {number} t */
-const diverging = (t) =>
-  (t < 0 ? [33, 102, 172] : [178, 24, 43]).map((hue) => 247 + (hue - 247) * Math.min(1, Math.abs(t)));
-
-/** @param {HTMLCanvasElement} canvas @param {number[]} values @param {(value: number) => number[]} colour */
-function paint(canvas, values, colour) {
-  const n = (canvas.width = canvas.height = side(values));
-  const image = new ImageData(n, n);
-  values.forEach((value, at) => image.data.set([...colour(value), 255], 4 * at));
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
 }
 
 /**
@@ -138,16 +126,7 @@ function build(live) {
     return { max: (last + 1) ** 2 - 1, now: i * (last + 1) + j, text: say(live.state) };
   });
 
-  const image = new Image();
-  image.onload = () =>
-    live.guard(() => {
-      const context = html("canvas", { width: 64, height: 64 }).getContext("2d");
-      context?.drawImage(image, 0, 0);
-      const data = context?.getImageData(0, 0, 64, 64).data ?? [];
-      greys = greys.map((_, at) => data[4 * at]);
-      live.change({});
-    });
-  image.src = live.state.image;
+  live.decode(live.state.image, (data) => (greys = data.filter((_, at) => at % 4 === 0)));
 
   return () => {
     const seen = look(live.state);
@@ -170,8 +149,10 @@ function build(live) {
     draw(output.picture, Y, !photo, i, j, 1);
     if (!photo) return;
     const most = Math.max(1, ...Y.map(Math.abs));
-    paint(input.canvas, X, (grey) => [grey, grey, grey]);
-    paint(output.canvas, Y, (value) => diverging((2 * value) / most));
+    paint(input.canvas, X, (value) => [value, value, value]);
+    const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
+    const mixed = K.some((w) => w < 0); // else the output is a picture itself, such as a blurred one
+    paint(output.canvas, Y, mixed ? (value) => diverging((2 * value) / most) : grey);
   };
 }
 

@@ -2,6 +2,9 @@
 
 import io
 
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
 from helpers.live.view import View, address
 
 STYLE = """
@@ -42,9 +45,6 @@ def kernel_playground(X: list[list[int]] | None = None, K: list[list[int]] | Non
 
 def photograph() -> bytes:
     """A pagoda, 64×64 grey pixels, as PNG."""
-    from PIL import Image
-    from sklearn.datasets import load_sample_image
-
     square = Image.fromarray(load_sample_image("china.jpg")).convert("L").crop((0, 0, 427, 427))
     file = io.BytesIO()
     square.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(file, "PNG", optimize=True)

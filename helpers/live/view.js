@@ -15,11 +15,9 @@
 const NAMESPACE = "http://www.w3.org/2000/svg";
 export const QUIET = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab takes the keys
 
-/**
- * Set attributes (undefined, null and false leave one out) and append children.
+/** Set attributes (undefined, null and false leave one out) and append children.
  * @template {Element} E
- * @param {E} element @param {Attributes} attributes @param {(Node | string)[]} children
- */
+ * @param {E} element @param {Attributes} attributes @param {(Node | string)[]} children */
 export function fill(element, attributes, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) element.removeAttribute(name);
@@ -34,10 +32,8 @@ export function svg(tag, attributes = {}, ...children) {
   return /** @type {SVGElement} */ (fill(document.createElementNS(NAMESPACE, tag), attributes, children));
 }
 
-/**
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag @param {Attributes} [attributes] @param {(Node | string)[]} children
- */
+/** @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag @param {Attributes} [attributes] @param {(Node | string)[]} children */
 export function html(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -49,24 +45,31 @@ export function number(value, digits = 0) {
 }
 
 /** @param {number} count @param {string} one @param {string} many */
-export function plural(count, one, many = `${one}s`) {
-  return `${number(count)} ${count === 1 ? one : many}`;
-}
+export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
 /** ["a", "b", "c"] → "a, b and c". @param {string[]} words */
-export function list(words) {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
-}
+export const list = (words) =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
 /** The nearest integer in [low, high]. @param {number} value @param {number} low @param {number} high */
-export function clamp(value, low, high) {
-  return Math.max(low, Math.min(high, Math.round(value)));
+export const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.round(value)));
+
+/** From a blue (−1 and below) over white to a red (1 and above); or other hues. @param {number} t */
+export const diverging = (t, low = [33, 102, 172], high = [178, 24, 43]) =>
+  (t < 0 ? low : high).map((hue) => 247 + (hue - 247) * Math.min(1, Math.abs(t)));
+
+/** @param {HTMLCanvasElement} canvas @param {number[]} values @param {(v: number) => number[]} rgb */
+export function paint(canvas, values, rgb) {
+  const n = (canvas.width = canvas.height = Math.sqrt(values.length));
+  const image = new ImageData(n, n);
+  image.data.fill(255); // opaque
+  for (let at = 0; at < values.length; at++) image.data.set(rgb(values[at]), 4 * at);
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
 }
 
 /** Collects the marks of a drawing; a kind is a class of the style sheet. */
 export class Pen {
-  /** @type {SVGElement[]} */
-  marks = [];
+  marks = /** @type {SVGElement[]} */ ([]);
 
   /** @param {string} tag @param {string} kind @param {Attributes} of @param {(Node | string)[]} inside */
   put(tag, kind, of, ...inside) {
@@ -82,7 +85,6 @@ export class Pen {
 
   /** @param {string} kind @param {number} x @param {number} y @param {string} words */
   text = (kind, x, y, words) => this.put("text", kind, { x, y }, words);
-
   /** @param {string} kind @param {string} d */
   path = (kind, d) => this.put("path", kind, { d });
 
@@ -99,23 +101,20 @@ export class Live {
   constructor(root, view) {
     this.root = root;
     this.view = view;
-    /** @type {S} */
-    this.start = JSON.parse(root.querySelector(".state")?.textContent ?? "{}");
-    /** @type {S} */
+    this.start = /** @type {S} */ (JSON.parse(root.querySelector(".state")?.textContent ?? "{}"));
     this.state = structuredClone(this.start);
     this.stage = html("div", { class: "stage" });
     this.aside = html("div", { class: "aside" });
     this.controls = html("div", { class: "controls" });
     this.words = html("div", { class: "words" });
     this.said = html("p", { class: "said", role: "status" });
-    /** @type {(() => void)[]} */
-    this.drawn = [];
+    this.drawn = /** @type {(() => void)[]} */ ([]); // what follows each drawing
     this.waiting = false;
     this.draw = view.build(this);
     this.button("Reset", () => this.change(structuredClone(this.start)));
     this.words.append(this.said);
     const alive = html("div", { class: "alive" }, this.stage, this.controls, this.words, this.aside);
-    if (view.tries) alive.append(this.offer(view.invite ?? "Try to", view.tries));
+    alive.append(this.offer(view.invite ?? "Try to", view.tries));
     root.querySelector(".alive")?.remove();
     root.append(alive);
     /** @type {HTMLElement | null} */ (root.querySelector(".still"))?.setAttribute("hidden", "");
@@ -139,11 +138,6 @@ export class Live {
     });
   }
 
-  /** @param {keyof S & string} key @param {any} value */
-  set(key, value) {
-    this.change(/** @type {Partial<S>} */ ({ [key]: value }));
-  }
-
   paint() {
     this.draw();
     for (const update of this.drawn) update();
@@ -160,6 +154,20 @@ export class Live {
     }
   }
 
+  /** Give the pixels of a picture (red, green, blue, opacity of each) to `use`, and draw.
+   * @param {string} address @param {(data: number[]) => void} use */
+  decode(address, use) {
+    const image = new Image();
+    image.onload = () =>
+      this.guard(() => {
+        const context = html("canvas", { width: image.width, height: image.height }).getContext("2d");
+        context?.drawImage(image, 0, 0);
+        use(Array.from(context?.getImageData(0, 0, image.width, image.height).data ?? []));
+        this.change({});
+      });
+    image.src = address;
+  }
+
   /**
    * A slider for one number of the state.
    * @param {keyof S & string} key
@@ -170,7 +178,8 @@ export class Live {
     const input = html("input", { type: "range", min, max, step, ...QUIET });
     const value = html("output");
     const words = html("span", { class: "name" }, name, symbol && " ", html("i", {}, symbol));
-    input.addEventListener("input", () => this.guard(() => this.set(key, Number(input.value))));
+    const changed = () => /** @type {Partial<S>} */ ({ [key]: Number(input.value) });
+    input.addEventListener("input", () => this.guard(() => this.change(changed())));
     this.drawn.push(() => {
       input.value = String(this.state[key]);
       input.setAttribute("aria-valuetext", (value.textContent = show(this.state[key])));
@@ -188,10 +197,8 @@ export class Live {
     return button;
   }
 
-  /**
-   * Buttons, each of which changes the state; the one whose first value the state has is down.
-   * @param {string} name @param {Record<string, Partial<S>>} changes By the button's name.
-   */
+  /** Buttons, each of which changes the state; the one whose first value the state has is down.
+   * @param {string} name @param {Record<string, Partial<S>>} changes By the button's name. */
   choice(name, changes) {
     const group = html("div", { class: "choice", role: "group", "aria-label": name });
     for (const [label, patch] of Object.entries(changes)) {
@@ -202,13 +209,10 @@ export class Live {
     return group;
   }
 
-  /**
-   * Goals; one that has been reached keeps its tick until the reset.
-   * @param {string} invite @param {NonNullable<View<S>["tries"]>} tries
-   */
+  /** Goals; one that is reached keeps its tick. @param {string} invite @param {View<S>["tries"]} tries */
   offer(invite, tries) {
     const goals = html("ul");
-    for (const { ask, met } of tries) {
+    for (const { ask, met } of tries ?? []) {
       const tick = html("span", { class: "tick" });
       const item = html("li", {}, tick, ask);
       this.drawn.push(() => {
@@ -221,11 +225,9 @@ export class Live {
     return html("div", { class: "try" }, html("p", {}, invite), goals);
   }
 
-  /**
-   * Follow mouse, pen or finger over an element; a finger that moves up or down still scrolls.
+  /** Follow mouse, pen or finger over an element; a finger that moves up or down still scrolls.
    * @param {GlobalEventHandlers & Element} element
-   * @param {(x: number, y: number, first: boolean) => void} move Gets pixels from the upper left corner.
-   */
+   * @param {(x: number, y: number, first: boolean) => void} move Gets pixels from the upper left corner. */
   drag(element, move) {
     /** @param {PointerEvent} event */
     const follow = (event) =>
@@ -274,7 +276,7 @@ function fail(root, error) {
 }
 
 /**
- * Bring the figure around a script to life, as soon as it is near the window.
+ * Bring the figure around a script to life as soon as it is near the window.
  * @template {Record<string, any>} S
  * @param {Element | null} script Its own element; in VS Code a copy of it stands beside the figure.
  * @param {View<S>} view

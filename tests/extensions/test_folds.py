@@ -1,6 +1,5 @@
 """A small book with one of each kind that folds: titles, names, and what fails the build."""
 
-import shutil
 from pathlib import Path
 
 import jupytext
@@ -9,8 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 
-from helpers.pages import ROOT
-from tests.extensions.test_recordings import build
+from tests.extensions.test_recordings import build, copy_machinery
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="220"><rect width="300" '
@@ -34,11 +32,7 @@ RETURNED = {"recorded-claims": "'ReLU ends ahead of sigmoid, by 0.10 to 0.14 ove
 
 def make_book(folder: Path, page: str = PAGE) -> Path:
     """A book of the page, recorded: its cells print and return what the tables above say."""
-    (folder / "chapters").mkdir(parents=True)
-    for name in ("_config.yml", "_static", "extensions", "tools"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "references.bib").write_text("")
+    copy_machinery(folder)
     (folder / "_toc.yml").write_text(TOC)
     (folder / "index.md").write_text("# Home\n")
     (folder / "chapter.md").write_text("# Chapter\n")
@@ -126,8 +120,9 @@ def test_a_title_swallows_no_tap_and_no_id_stands_twice(html):
 
 def test_a_notebook_folds_the_same_cells_and_keeps_a_prediction_sealed(site):
     cells = nbformat.read(site / "notebooks" / "chapters" / "folds.ipynb", as_version=4).cells
-    hidden = [c.source for c in cells if c.metadata.get("jupyter", {}).get("source_hidden")][1:]
-    assert [source.split("\n")[0] for source in hidden] == [
+    hidden = [c.source for c in cells if c.metadata.get("jupyter", {}).get("source_hidden")]
+    titles = [source.split("\n")[0] for source in hidden]
+    assert titles[titles.index("#@title Imports") :] == [
         "#@title Imports",
         "#@title Proof: its verdict is printed below",
         *["#@title Code of what is shown below"] * 2,
@@ -136,8 +131,8 @@ def test_a_notebook_folds_the_same_cells_and_keeps_a_prediction_sealed(site):
     ]
     (sealed,) = [cell for cell in cells if cell.source == 'print("half a pixel")']
     assert sealed.outputs == []
-    titles = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
-    assert titles[0] == "### Why does $k = 4$ of `conv2d` shift a picture?"
+    headings = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
+    assert headings[0] == "### Why does $k = 4$ of `conv2d` shift a picture?"
 
 
 CELL = "```{{code-cell}} ipython3\n:tags: [{}]\n\n{}\n```"
@@ -146,6 +141,7 @@ WRONG = {
     CELL.format("claims", "print('a\\nb')"): r"claims prints more than one line: 'a\nb'",
     CELL.format("proof", "print('n' * 97)"): "prints a verdict of more than 96 characters",
     CELL.format("proof", "print('and so on …')"): "or one cut off: 'and so on …'",
+    CELL.format("claims", "print('so')\n_ = plt.plot([1])"): "claims shows a picture",
     "```{aside-start} Open?\n```\n\nWords.\n\n## Next": "the aside 'Open?' does not end before",
     "```{aside-end}\n```": "an {aside-end} without its {aside-start}",
 }

@@ -8,9 +8,9 @@ from extensions.page import finish
 HEAD = '<link href="../_static/a.css?v=1" rel="stylesheet"/><link href="b.css" rel="stylesheet"/>'
 
 
-def finished(body: str, head: str = "", sizes=None, searches: bool = False) -> BeautifulSoup:
+def finished(body: str, head: str = "", sizes=None) -> BeautifulSoup:
     html = f"<!DOCTYPE html><html><head>{HEAD}{head}</head><body>{body}</body></html>"
-    return BeautifulSoup(finish(html, sizes or {}, searches=searches), "html.parser")
+    return BeautifulSoup(finish(html, sizes or {}), "html.parser")
 
 
 def test_one_style_sheet_in_the_folder_of_the_first():
@@ -31,24 +31,39 @@ def test_scripts_are_deferred_and_those_that_wait_for_them_become_modules():
     assert not page.select("link[rel=preload]")
 
 
-@pytest.mark.parametrize("searches, kept", [(False, 0), (True, 3)])
-def test_the_index_is_loaded_where_somebody_searches(searches, kept):
-    names = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
-    head = "".join(f'<script src="{name}"></script>' for name in names)
-    head += '<script src="_static/scripts/fontawesome.js?digest=1"></script>'
-    assert len(finished("", head, searches=searches).select("script")) == kept
+def test_scripts_that_serve_nothing_go():
+    names = (
+        "_static/scripts/fontawesome.js?digest=1",
+        "searchindex.js",
+        "_static/language_data.js",
+    )
+    assert not finished("", "".join(f'<script src="{n}"></script>' for n in names)).select("script")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "<script>const a = '<pre>1 < 2</pre>'; Search.go(DOCUMENTATION_OPTIONS.x)</script>",
+        '<script data-of="padding">\n  document.currentScript.remove();\n</script>',
+        '<script type="application/json">{"b": 1, "a": "&lt;"}</script>',
+        "<style>[data-live] > p { color: red }</style>",
+        "<pre><span class='k'>def</span> f(): return \"<b>\"</pre>",
+    ],
+)
+def test_what_stands_inline_passes_through_byte_for_byte(block):
+    html = f"<!DOCTYPE html><html><head>{HEAD}</head><body><p>a</p>{block}<p>b</p></body></html>"
+    assert f"<p>a</p>{block}<p>b</p>" in finish(html, {})
 
 
 def test_the_theme_is_known_before_the_page_is_drawn():
-    (script,) = finished(
-        "", "<script>document.documentElement.dataset.theme = 'auto'</script>"
-    ).select("script")
-    assert "prefers-color-scheme: dark" in script.string
+    sets = "document.documentElement.dataset.theme = 'auto'"
+    (script,) = finished("", f'<script data-cfasync="false">{sets}</script>').select("script")
+    assert script.string.startswith(sets) and "prefers-color-scheme: dark" in script.string
 
 
-def test_headings_of_the_contents_for_print_become_text():
-    page = finished('<div id="jb-print-docs-body"><h1>A</h1><h2>B</h2></div><h1>A</h1>')
-    assert len(page.select("h1")) == 1 and not page.select("h2")
+def test_the_second_title_for_print_goes():
+    page = finished('<div id="jb-print-docs-body"><h1>A</h1><h2>B</h2></div><h1>7.1. A</h1>')
+    assert [title.text for title in page.select("h1, h2")] == ["7.1. A"]
 
 
 def test_controls_have_names_that_contain_what_is_seen():
@@ -103,3 +118,11 @@ def test_pictures_have_sizes_and_all_but_the_first_wait():
     first, second = finished(body, sizes={"a.svg": (40, 30), "b.png": (4, 3)}).select("img")
     assert (first["width"], first["height"], first.get("loading")) == ("40", "30", None)
     assert (second["width"], second["loading"], second.get("style")) == ("4", "lazy", None)
+
+
+@pytest.mark.parametrize("width, scrolls", [(400, False), (700, True)])
+def test_a_wide_figure_scrolls_before_its_labels_are_too_small(width, scrolls):
+    body = '<article><div class="cell_output"><img src="a.svg"/></div></article>'
+    (image,) = finished(body, sizes={"a.svg": (width, 300)}).select("img")
+    assert (image.parent["class"] == ["scrolls"]) is scrolls
+    assert ("min-width: 595px" in image.get("style", "")) is scrolls

@@ -51,15 +51,24 @@ parts:
 """
 
 
+MACHINERY = ("_config.yml", "_static", "exercises", "extensions", "tools")
+
+
+def copy_machinery(folder):
+    """Begin a book: a folder with all that compiles one, and an empty one for its chapters."""
+    (folder / "chapters").mkdir(parents=True)
+    for name in MACHINERY:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    for name in ("references.bib", "search-terms.txt"):
+        (folder / name).write_text("")
+
+
 @pytest.fixture
 def book(tmp_path):
     """A book of two pages that are recorded, with an output that only the recording holds."""
     folder = tmp_path / "book"
-    (folder / "chapters").mkdir(parents=True)
-    for name in ("_config.yml", "_static", "extensions", "tools"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "references.bib").write_text("")
+    copy_machinery(folder)
     (folder / "_toc.yml").write_text(TOC)
     (folder / "index.md").write_text("# Home\n")
     (folder / "chapter.md").write_text("# Chapter\n")

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,26 +12,49 @@ import jupytext
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from exercises import Code, exercises_of, note, sections
 from extensions.notebooks import bundle, standalone
+from extensions.notebooks.editions import with_checks_in_reach, without_solutions
 from helpers.live.view import emptied
-from helpers.pages import ROOT, code_cells, find_page
-from tests.conftest import HTML
+from helpers.pages import ROOT, find_page
+from tests.conftest import HTML, INSTRUCTOR
 from tests.regression.kernel import CLOSE_NETWORK
-from tests.test_book import PAGES
+from tests.test_book import PAGES, SECTIONS
+from tools.answers import cells_of, code_of, page_of, solution_of
 from tools.fresh import copy_environment, run
 
 SHORT = "7-5-pooling"
+ANSWERS = "answers/7_3.json"
+CHECKED = [page for page in SECTIONS if 'check("' in page.read_text(encoding="utf-8")]
 MARKUP = r"\{[a-z][\w:-]*\}`|^\s*(?:```|:::)\{|^\([\w:.-]+\)=|^:[a-z]+:|\]\{[.#]|\[\^|[\f\v]"
 of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
 @pytest.fixture(scope="module")
-def notebooks(log):
-    """All notebooks of the book by the name of their page, as the build of the site writes them."""
-    written = (HTML / "notebooks").rglob("*.ipynb")
+def built(log):
+    """Folder of the notebooks that the build of the site writes."""
+    return HTML / "notebooks"
+
+
+def read(folder: Path) -> dict[str, NotebookNode]:
+    """The notebooks in the chapters of a folder, by the name of their page."""
+    written = (folder / "chapters").rglob("*.ipynb")
     return {path.stem: nbformat.read(path, as_version=4) for path in written}
+
+
+@pytest.fixture(scope="module")
+def notebooks(built):
+    """All notebooks of the lecture."""
+    return read(built)
+
+
+@pytest.fixture(scope="module")
+def students(built):
+    """All notebooks of the student's edition."""
+    return read(built / standalone.STUDENT)
 
 
 def words(notebook) -> str:
@@ -65,7 +89,8 @@ def test_no_line_of_prose_is_lost(notebooks, page):
 @of_every_page
 def test_code_and_outputs_are_those_of_the_recording(notebooks, page):
     recording = nbformat.read(page.with_suffix(".ipynb"), as_version=4)
-    recorded = [cell for cell in recording.cells if cell.cell_type == "code"]
+    cells = with_checks_in_reach(recording.cells)
+    recorded = [cell for cell in cells if cell.cell_type == "code"]
     ours = [cell for cell in notebooks[page.stem].cells if cell.cell_type == "code"][2:]
     for cell, was in zip(ours, recorded, strict=True):
         for output in cell.outputs:
@@ -112,34 +137,72 @@ def test_solutions_are_folded_headings_of_their_own(notebooks):
 # What a notebook brings along.
 
 
-def unpacked(page: Path) -> dict[str, str]:
-    cells = jupytext.read(page).cells
-    (source,) = (c.source for c in bundle.set_up_cells(cells) if "FILES" in c.source)
-    assign = next(node for node in ast.parse(source).body if isinstance(node, ast.Assign))
-    return ast.literal_eval(assign.value)
+def unpacked(cells: list[NotebookNode]) -> dict[str, str]:
+    """The files that the set-up of a notebook writes, by path."""
+    (source,) = (cell.source for cell in cells if "FILES = " in cell.source)
+    namespace, path = {}, list(sys.path)
+    exec(source, namespace)
+    sys.path[:] = path
+    namespace["book"].cleanup()
+    return namespace["FILES"]
 
 
-def test_helpers_travel_inside_as_they_are():
-    files = unpacked(find_page(SHORT))
-    helpers = {p.relative_to(ROOT).as_posix(): p for p in (ROOT / "helpers").glob("*.py")}
-    assert set(files) == set(helpers)
-    assert all(files[name] == path.read_text(encoding="utf-8") for name, path in helpers.items())
+def brought_by(page: Path) -> dict[str, str]:
+    return unpacked(bundle.set_up_cells(jupytext.read(page).cells))
 
 
-def test_a_page_brings_its_live_views_and_no_others():
-    cell = new_code_cell("from helpers.live import padding_stride\n\npadding_stride()")
-    brought = {name for name in bundle.files_for([cell]) if "live" in name}
-    files = {"__init__.py", "view.py", "view.js", "view.css"}
-    files |= {f"padding.{ending}" for ending in ("py", "js", "css")}
-    assert brought == {f"helpers/live/{file}" for file in files}
+def test_what_a_page_imports_travels_inside_as_it_is():
+    files = brought_by(find_page("7-6-lenet"))
+    assert {"helpers/__init__.py", "helpers/training.py", "helpers/data.py"} < set(files)
+    assert "helpers/pages.py" not in files and "helpers/checking.py" not in files
+    assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())
+
+
+def test_imports_are_followed_into_functions_and_not_for_types():
+    code = """
+import a.b
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import hidden
+def f():
+    from helpers import plotting
+"""
+    assert bundle.imported(code) >= {"a.b", "a", "helpers.plotting", "helpers"}
+    assert "hidden" not in bundle.imported(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "needs"),
+    [
+        ("import json, torch", {"torch"}),
+        ("from helpers.checking import check", {"torch"}),
+        ("from helpers.data import FashionMNIST", {"d2l", "torch", "sklearn", "torchvision"}),
+    ],
+)
+def test_only_what_is_imported_is_installed(code, needs):
+    cells = [new_code_cell(code)]
+    found = bundle.needed(cells, bundle.files_for(cells))
+    assert needs <= found and ("d2l" in found) == ("d2l" in needs)
+    (set_up,) = (c.source for c in bundle.set_up_cells(cells) if "NEEDS" in c.source)
+    assert ("d2l" in set_up) == ("d2l" in needs) and ("'sklearn'" in set_up) == ("sklearn" in needs)
+
+
+def test_a_page_with_checks_brings_what_they_judge_by():
+    label = next(exercise.label for exercise in exercises_of("7_3"))
+    cells = [new_code_cell(f'from helpers.checking import check\ncheck("{label}")')]
+    files = unpacked(bundle.set_up_cells(cells, issues="https://example.org/issues"))
+    assert set(files) == {f"helpers/{name}" for name in ("__init__.py", "checking.py", ANSWERS)}
+    assert files[f"helpers/{ANSWERS}"] == (ROOT / "helpers" / ANSWERS).read_text(encoding="utf-8")
+    assert 'REPORT = "https://example.org/issues"' in files["helpers/checking.py"]
 
 
 def test_a_page_brings_the_pages_that_it_lifts_from():
-    files = unpacked(find_page("errata"))
+    files = brought_by(find_page("errata"))
     lifted = find_page("8-4-googlenet")
     name = lifted.relative_to(ROOT).with_suffix(".ipynb").as_posix()
     brought = nbformat.reads(files[name], as_version=4)
-    assert [cell.source for cell in brought.cells] == code_cells(lifted)
+    lesson = without_solutions(jupytext.read(lifted).cells)
+    assert [c.source for c in brought.cells] == [c.source for c in lesson if c.cell_type == "code"]
     kinds = {kind for c in brought.cells for output in c.outputs for kind in output.data}
     assert kinds == {"application/vnd.convnets.history+json"}
 
@@ -151,8 +214,95 @@ def test_a_text_as_a_python_string(text):
 
 def test_the_pins_are_those_of_the_book():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    (pin,) = re.findall(r'^D2L = "(.*?)"', bundle.SET_UP, flags=re.M)
-    assert f"D2L    := {pin}\n" in makefile
+    assert f"D2L    := {bundle.D2L}\n" in makefile
+
+
+# Editions.
+
+
+def lines_of(texts: Iterable[str]) -> set[str]:
+    """Lines that are long enough to tell where they are from."""
+    return {line for text in texts for line in text.split("\n") if len(line.strip()) > 24}
+
+
+def brought_in(notebook: NotebookNode) -> list[str]:
+    """All code, and all data, that a notebook brings along."""
+    files = unpacked(notebook.cells)
+    pages = [nbformat.reads(text, 4) for name, text in files.items() if name.endswith(".ipynb")]
+    inside = [cell.source for page in pages for cell in page.cells]
+    return inside + [text for name, text in files.items() if not name.endswith(".ipynb")]
+
+
+def functions(code: str) -> set[str]:
+    """What the functions in some code do, without their names and documentation."""
+    nodes = (n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.FunctionDef))
+    return {ast.unparse([n for n in node.body if not is_text(n)]) for node in nodes}
+
+
+def is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_no_solution_and_no_mistake_is_in_a_students_edition(students, notebooks):
+    """Nor in what it brings along, nor in what the pages of the appendix bring along."""
+    assert set(students) == {page.stem for page in SECTIONS}
+    appendix = [notebooks[page.stem] for page in PAGES if page not in SECTIONS]
+    texts = [text for n in [*appendix, *students.values()] for text in brought_in(n)]
+    everything = lines_of(texts) | lines_of(c.source for n in students.values() for c in n.cells)
+    cells = {page: jupytext.read(page).cells for page in PAGES}
+    lessons = lines_of(c.source for page in PAGES for c in without_solutions(cells[page]))
+    lessons |= lines_of(path.read_text("utf-8") for path in (ROOT / "helpers").rglob("*.py"))
+    for page in SECTIONS:
+        secrets = lines_of(c.source for c in cells[page] if c.cell_type == "code") - lessons
+        assert len(secrets) > 20
+        assert not secrets & everything
+    code = [c.source for n in students.values() for c in n.cells if c.cell_type == "code"]
+    shipped = set().union(*map(functions, [*code, *(t for t in texts if t.startswith('"""'))]))
+    for section in sections():
+        for exercise in exercises_of(section):
+            if isinstance(exercise, Code):
+                solution = solution_of(section, exercise.label)
+                wrong = [code_of(mistake, solution) for mistake in exercise.mistakes]
+                for secret in (solution, exercise.second, *wrong):
+                    assert not functions(secret) & shipped, (exercise.label, secret)
+
+
+def test_a_students_notebook_says_what_it_is_and_keeps_exercises(students, notebooks):
+    for stem, notebook in students.items():
+        assert bundle.STUDENT.strip() in [c.source.split("\n")[-1] for c in notebook.cells[:4]]
+        shown, all_shown = words(notebook), words(notebooks[stem])
+        assert "Solution to" not in shown and "Solution to" in all_shown
+        assert shown.count("\n### Exercise ") == all_shown.count("\n### Exercise ") >= 4
+
+
+def test_the_instructors_edition_has_notes_and_is_not_on_the_site(built):
+    instructors = read(INSTRUCTOR)
+    assert set(instructors) == {page.stem for page in PAGES}
+    for section in sections():
+        if page_of(section) in CHECKED:
+            sources = [cell.source for cell in instructors[page_of(section).stem].cells]
+            assert all(note(exercise) in sources for exercise in exercises_of(section))
+    site = [path for path in built.rglob("*.ipynb") if "For instructors" in path.read_text("utf-8")]
+    assert site == []
+
+
+@pytest.mark.parametrize("page", CHECKED, ids=lambda p: p.stem)
+def test_a_students_notebook_runs_untouched_and_filled_in(students, page, tmp_path):
+    """Every check waits, none fails; after the solutions every check says that they are right."""
+    python = copy_environment(sys.executable, tmp_path / "environment")
+    (tmp_path / "home").mkdir()
+    section = "_".join(page.stem.split("-")[:2])
+    solved = [source for _, tags, source in cells_of(section) if "solution" in tags]
+    notebook = students[page.stem]
+    notebook.cells += [new_code_cell(source) for source in [*solved, "progress()"]]
+    notebook.cells.insert(0, new_code_cell(CLOSE_NETWORK))
+    run(notebook, python, tmp_path / "home", BOOK_PROFILE="check")
+    said = printed(notebook)
+    total = len(exercises_of(section))
+    title = section.replace("_", ".")
+    assert sum(text.startswith("○ Waiting for") for text in said) == total
+    counted = [text.split("\n")[0] for text in said if "solved\n" in text]
+    assert counted == [f"{title}: {k} of {total} solved" for k in (0, total)]
 
 
 # A cell that is meant to raise.
@@ -199,8 +349,14 @@ def test_where_the_notebooks_are_published(tmp_path, monkeypatch, environment, r
 
 
 @pytest.mark.parametrize("repository", [None, "owner/name"])
-def test_the_buttons_of_a_page(repository):
-    env = SimpleNamespace(metadata={"chapters/a": {"kernelspec": {}}, "index": {}})
+def test_the_buttons_of_a_page(repository, tmp_path):
+    for name, content in (("a", "```{exercise-start}"), ("b", "no exercise")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    code = {"kernelspec": {}}
+    env = SimpleNamespace(
+        metadata={"chapters/a": code, "chapters/b": code, "index": {}},
+        doc2path=lambda docname: tmp_path / docname[-1],
+    )
     app = SimpleNamespace(env=env, config=SimpleNamespace(notebooks_repository=repository))
 
     def addresses(pagename):
@@ -210,10 +366,12 @@ def test_the_buttons_of_a_page(repository):
         *colab, downloads = context["header_buttons"]
         return [button["url"] for button in [*downloads["buttons"], *colab]]
 
-    shown = addresses("chapters/a")
-    assert shown[:2] == ["../notebooks/chapters/a.ipynb", "a.md"]
-    site = "https://colab.research.google.com/github/owner/name/blob/gh-pages/notebooks/chapters"
-    assert shown[2:] == ([f"{site}/a.ipynb"] if repository else [])
+    site = "https://colab.research.google.com/github/owner/name/blob/gh-pages/notebooks"
+    lecture, student = (f"{path}chapters/a.ipynb" for path in ("", "student/"))
+    colab = [f"{site}/{lecture}", f"{site}/{student}"] if repository else []
+    downloads = [f"../notebooks/{lecture}", f"../notebooks/{student}"]
+    assert addresses("chapters/a") == [*downloads, "a.md", *colab]
+    assert addresses("chapters/b")[:2] == ["../notebooks/chapters/b.ipynb", "a.md"]
     assert addresses("index") == ["a.md"]
 
 
@@ -246,7 +404,8 @@ def test_a_notebook_runs_in_an_empty_folder_without_a_network(notebooks, tmp_pat
 
 def test_without_d2l_and_network_one_sentence_says_what_to_do(tmp_path):
     python = copy_environment(sys.executable, tmp_path / "environment", without="d2l")
-    notebook = new_notebook(cells=[new_code_cell(bundle.SET_UP)])
+    cells = bundle.set_up_cells([new_code_cell("from d2l import torch")])
+    notebook = new_notebook(cells=[cell for cell in cells if "NEEDS" in cell.source])
     with pytest.raises(CellExecutionError) as caught:
         run(notebook, python, tmp_path, PIP_NO_INDEX="1")
     said = caught.value.evalue

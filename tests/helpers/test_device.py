@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from helpers.device import best_device, describe_device, fast_dtype
+from helpers.pages import ROOT
 
 
 def test_an_accelerator_is_preferred_to_the_cpu():
@@ -58,3 +62,12 @@ def test_mps_takes_float32():
 def test_the_cpu_is_described_with_its_threads():
     threads = torch.get_num_threads()
     assert describe_device(torch.device("cpu")).startswith(f"CPU, {threads} thread")
+
+
+def test_fabric_prints_nothing_among_the_outputs_of_a_page():
+    code = "import torch; from helpers.device import launch; "
+    code += "launch(torch.device('cpu'), torch.bfloat16)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == run.stderr == ""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers.profile import current_profile
+from helpers.profile import NO_LIMIT, current_profile
 
 
 def test_book_profile_chooses(monkeypatch):
@@ -29,7 +29,7 @@ def test_full_shrinks_nothing(monkeypatch):
     profile = current_profile()
     assert profile.epochs(90) == 90
     assert profile.size((224, 200)) == (224, 200)
-    assert profile.num_train is None and profile.num_val is None
+    assert profile.num_train == profile.num_val == NO_LIMIT
 
 
 def test_a_profile_shrinks_and_never_enlarges():
@@ -54,4 +54,4 @@ def test_width_and_rate_shrink_with_the_profile_alone(monkeypatch):
     monkeypatch.setenv("BOOK_PROFILE", "full")
     assert current_profile().channels(4096) == 4096 and current_profile().lr(0.01) == 0.01
     assert current_profile().batch(128, (224, 224)) == 128
-    assert current_profile().images((224, 224)) is None
+    assert current_profile().images((224, 224)) == NO_LIMIT

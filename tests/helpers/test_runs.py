@@ -168,6 +168,34 @@ def test_a_key_does_not_depend_on_globals_that_share_a_name_with_a_local():
     assert key(more) == key()
 
 
+def test_a_key_follows_classes_inside_functions_and_objects_that_hold_each_other():
+    more = (
+        SOURCE.replace("activate(self.conv(X))", "make()().call(self.conv(X))")
+        + """
+class Holder:
+    def __init__(self):
+        self.me, self.value = self, 1
+
+HOLDER = Holder()
+
+def make():
+    class Inner:
+        factor = WIDTH
+
+        def call(self, X):
+            return HOLDER.value * X * self.factor
+
+    return Inner
+"""
+    )
+    keys = {
+        key(more),
+        key(more.replace("WIDTH = 4", "WIDTH = 6")),
+        key(more.replace("self, 1", "self, 2")),
+    }
+    assert len(keys) == 3 and key(more) in keys
+
+
 def test_a_definition_without_a_source_is_refused():
     namespace = {"__name__": "__main__"}
     exec(SOURCE, namespace)

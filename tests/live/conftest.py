@@ -74,9 +74,8 @@ def call(open_page):
     def call(view: str, function: str, arguments: list):
         page = open_page("")
         code = "\n".join(map(code_of, ("view.js", f"{view}.js")))
-        script = (
-            f"(() => {{ {code}\nreturn {json.dumps(arguments)}.map((a) => {function}(...a)); }})()"
-        )
-        return page.evaluate(script)
+        calls = f"{json.dumps(arguments)}.map((a) => {function}(...a))"
+        # as one text: the driver hands over long lists number by number
+        return json.loads(page.evaluate(f"(() => {{ {code}\nreturn JSON.stringify({calls}); }})()"))
 
     return call

@@ -67,11 +67,12 @@ def test_a_view_in_jupyterlab(browser, lab, monkeypatch):
     still.wait_for(timeout=60_000)
     assert still.evaluate("image => image.naturalWidth") > 0  # an untrusted notebook
     assert page.locator(".alive").count() == 0
-    for _ in range(2):  # run again, the files that it has unpacked lie elsewhere
+    for prompt in ("[2]:", "[4]:"):  # run again, the files that it has unpacked lie elsewhere
+        page.locator("text=/Python 3 .* Idle/").first.wait_for(timeout=60_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.locator(".jp-OutputPrompt", has_text=prompt).wait_for(timeout=60_000)
         page.wait_for_selector(".alive", timeout=60_000)
-        page.wait_for_timeout(2000)
     assert page.locator(".alive").count() == 1
     window = page.get_by_role("slider", name="Window along the row")
     window.scroll_into_view_if_needed()

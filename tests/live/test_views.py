@@ -117,6 +117,19 @@ def test_a_script_that_fails_leaves_the_figure_and_one_line(open_page, bundles, 
 
 
 @of_every_view
+def test_a_script_that_fails_later_brings_the_figure_back(open_page, bundles, name):
+    page = open_page(bundles[name]["text/html"])
+    alive(page)
+    page.evaluate("""() => {
+        const { live } = document.querySelector(".live");
+        live.draw = () => { throw new Error("no ink"); };
+        live.change({});
+    }""")
+    page.wait_for_function("document.querySelector('.hint').textContent.includes('no ink')")
+    assert page.locator(".still img").is_visible() and page.locator(".alive").count() == 0
+
+
+@of_every_view
 def test_a_cell_that_is_run_twice_leaves_one_view(open_page, bundles, name):
     page = open_page(f"<div id='cell'>{bundles[name]['text/html']}</div>")
     alive(page)
@@ -128,10 +141,16 @@ def test_a_cell_that_is_run_twice_leaves_one_view(open_page, bundles, name):
                 old.replaceWith(copy);
             }
         };
+        document.querySelector(".alive").id = "first";
         run();
-        document.querySelector("#cell").innerHTML += "";
-        run();
+        setTimeout(() => {
+            window.kept = document.querySelector("#first") !== null;
+            document.querySelector("#cell").innerHTML += "";
+            run();
+        }, 200);
     }""")
+    page.wait_for_function("window.kept !== undefined")
+    assert page.evaluate("window.kept")  # with what a hand has done to it
     page.wait_for_timeout(200)
     assert page.locator(".alive").count() == 1
     sentence = said(page)
@@ -206,7 +225,10 @@ def test_a_redraw_takes_less_than_a_frame_on_a_slow_processor(open_page, bundles
     start = seconds()
     page.evaluate("""() => {
         const root = document.querySelector(".live");
+        const input = root.querySelector(".alive input");
         for (let k = 0; k < 50; k++) {
+            input.value = k % 2 ? input.min : input.max;
+            input.dispatchEvent(new Event("input"));
             root.live.paint();
             root.getBoundingClientRect();  // lay it out
         }

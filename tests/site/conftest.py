@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 
@@ -11,11 +10,11 @@ import pytest
 
 from tests.conftest import HTML
 from tests.test_book import SOURCES
+from tools.browser import FLAGS, find_chromium
 from tools.pages import ROOT
 
 PATHS = ["index", "how-to-run", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+CHROMIUM = find_chromium()
 of_every_path = pytest.mark.parametrize("path", PATHS)
 
 

@@ -1,14 +1,12 @@
 """Everything that folds, in the browser: by tap, by keyboard, without a script, on paper."""
 
-# ruff: noqa: F811
-
 import re
 
 import pytest
 
-from tests.extensions.test_folds import make_book
+from tests.extensions.test_folds import PAGE, make_book
 from tests.extensions.test_recordings import build
-from tests.site.test_site import allow_loopback, browser, page, violations  # noqa: F401
+from tests.site.test_browser import switch_to, violations
 
 KINDS = ["code", "verdict", "sealed", "more", "aside", "hint", "solution"]
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -27,16 +25,11 @@ WIDE = f"```{{code-cell}} ipython3\nwide = {'+'.join('1' * 60)}\n```\n"
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """Address of a page with one of each kind, compiled."""
-    folder = make_book(tmp_path_factory.mktemp("folds") / "book", wide_page())
+    text = PAGE.replace("## Exercises", f"## Wide\n\n{WIDE}\n## Exercises")
+    folder = make_book(tmp_path_factory.mktemp("folds") / "book", text)
     run, log, _ = build(folder)
     assert run.returncode == 0, log[-5000:]
     return (folder / "_build" / "html" / "chapters" / "folds.html").as_uri()
-
-
-def wide_page() -> str:
-    from tests.extensions.test_folds import PAGE
-
-    return PAGE.replace("## Exercises", f"## Wide\n\n{WIDE}\n## Exercises")
 
 
 def first(page, kind: str):
@@ -82,8 +75,7 @@ def test_a_link_into_a_closed_fold_opens_it(allow_loopback, browser, book, scrip
 def test_axe_finds_nothing_with_folds_shut_and_open(page, book):
     page.goto(book)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        switch_to(page, scheme)
         for shown in (False, True):
             page.evaluate(f"document.querySelectorAll('details').forEach(d => d.open = {shown:d})")
             assert violations(page) == {}

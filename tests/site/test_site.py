@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 
 from tests.conftest import HTML, PUBLISHED
 from tests.site.conftest import PATHS, of_every_path
-from tests.test_book import PAGES
+from tests.test_book import PAGES, SECTIONS
 from tools.pages import ROOT
 
 LIGHT_PAGE = 500_000  # bytes over the wire, with all pictures
@@ -121,28 +121,29 @@ def test_nothing_reads_like_markup(log, path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_outputs_of_the_recording_are_on_the_page(log, page):
-    shown = " ".join(soup(page.relative_to(ROOT).with_suffix("").as_posix()).get_text().split())
+    text = soup(page.relative_to(ROOT).with_suffix("").as_posix()).get_text()
+    shown = " ".join(text.replace("`", "").split())  # a verdict sets what stands between as code
     cells = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells
     texts = [o.text for c in cells for o in c.get("outputs", []) if o.output_type == "stream"]
     assert texts
     for text in texts:
-        text = text.replace("`", "")  # a verdict sets what stands between them as code
-        assert " ".join(text.split()) in shown
+        assert " ".join(text.replace("`", "").split()) in shown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_the_notebook_can_be_downloaded(log, page):
+EDITIONS = [("notebook", "colab", "", PAGES), ("student", "colab-student", "student/", SECTIONS)]
+OFFERS = [(*edition, page) for *edition, pages in EDITIONS for page in pages]
+
+
+@pytest.mark.parametrize(("name", "colab", "folder", "page"), OFFERS)
+def test_an_edition_can_be_downloaded_and_opened_in_colab(log, name, colab, folder, page):
     path = page.relative_to(ROOT).with_suffix("").as_posix()
-    (link,) = soup(path).select("a.btn-download-notebook-button")
+    (link,) = soup(path).select(f"a.btn-download-{name}-button")
     offered = ((HTML / path).parent / link["href"]).resolve()
-    assert offered == (HTML / "notebooks" / f"{path}.ipynb").resolve() and offered.is_file()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_colab_opens_the_published_notebook(log, page):
-    path = page.relative_to(ROOT).with_suffix(".ipynb").as_posix()
-    (link,) = soup(path.removesuffix(".ipynb")).select("a.btn-colab-button")
-    assert link["href"].endswith(f".com/github/owner/name/blob/gh-pages/notebooks/{path}")
+    assert offered == (HTML / "notebooks" / f"{folder}{path}.ipynb").resolve()
+    assert offered.is_file()
+    (link,) = soup(path).select(f"a.btn-{colab}-button")
+    published = f".com/github/owner/name/blob/gh-pages/notebooks/{folder}{path}.ipynb"
+    assert link["href"].endswith(published)
 
 
 @of_every_path

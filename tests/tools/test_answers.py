@@ -24,6 +24,7 @@ from tools.answers import (
     page_of,
     results,
     solution_of,
+    source_of,
 )
 
 ALL = [(section, exercise) for section in sections() for exercise in exercises_of(section)]
@@ -84,6 +85,17 @@ def test_the_cells_of_an_exercise_come_in_order(section, exercise):
     assert re.fullmatch("starter check (run )*(solution ?)+", " ".join(kinds)), kinds
     call = f'check("{exercise.label}")'
     assert cells[1][1] == call and cells[-1][1].endswith(call)
+
+
+@of_every_section
+def test_between_a_starter_and_its_check_stand_hints_alone(section):
+    cell = r"^```\{code-cell\}[^\n]*\n:tags: \[%s\]\n"
+    pattern = cell % "starter" + r".*?^```$(.*?)" + cell % "check"
+    found = re.findall(pattern, source_of(section), flags=re.S | re.M)
+    assert len(found) == len(exercises_of(section))
+    for between in found:
+        rest = re.sub(r"^```\{hint\}\n:class: dropdown\n.*?^```$", "", between, flags=re.S | re.M)
+        assert not rest.strip() and "{hint}" in between
 
 
 @of_every_exercise

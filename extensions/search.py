@@ -1,0 +1,150 @@
+"""Sphinx extension: a search that knows sections, definitions and the names that others use.
+
+When all pages are written, their text is read section by section and put into the search page,
+where `templates/search.js` looks through it: no index to load, no host to ask, and it works from a
+folder. `search-terms.txt` holds names that the text does not use: a label, a colon, then words.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from bs4 import BeautifulSoup, Tag
+from sphinx.application import Sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
+from sphinx.config import Config
+from sphinx.domains.std import StandardDomain
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+TERMS = "search-terms.txt"
+DESCRIPTION = '<meta name="description" content="Search all sections of the book, also offline.">'
+TEMPLATES = Path(__file__).parent / "templates"
+NOT_TEXT = (
+    "script, style, template, nav, button, .headerlink, .made-on, .toctree-wrapper, .cell_output,"
+    " .visually-hidden"
+)
+DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
+LONGEST = 40  # characters of a term that is stressed where it is defined
+NAME = re.compile(r"[A-Za-z_]\w{2,}")
+
+
+def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
+    """The sections of a page, in order, each with all anchors inside it.
+
+    A section has an anchor, a title, text, names in its code, and what it defines: in code,
+    or in prose by stressing it.
+    """
+    article = BeautifulSoup(html, "html.parser").select_one("article")
+    if article is None:
+        return
+    for tag in article.select(NOT_TEXT):
+        tag.decompose()
+    parts = article.find_all("section")
+    for section in reversed(parts):  # inner ones first, so that each text is taken once
+        section.extract()
+    for section in parts:
+        heading = section.find(re.compile("^h[1-6]$"), recursive=False)
+        if heading is None:
+            continue
+        anchors = {str(tag["id"]) for tag in [section, *section.find_all(id=True)] if tag.get("id")}
+        title = words(heading.extract())
+        code = "\n".join(block.extract().get_text() for block in section.select("div.highlight"))
+        stressed = [tag.get_text() for tag in section.select("strong, em, dfn")]
+        defined = DEFINED.findall(code) + [words for words in stressed if len(words) <= LONGEST]
+        entry = {
+            "id": str(section.get("id", "")),
+            "title": title,
+            "text": words(section),
+            "code": " ".join(sorted(set(NAME.findall(code)) - set(defined))),
+            "defined": ", ".join(dict.fromkeys(defined)),
+        }
+        yield entry, anchors
+
+
+def words(tag: Tag) -> str:
+    """The text of an element, with single spaces, and none before punctuation."""
+    for cell in tag.select("p, li, dt, dd, td, th, div, figcaption, br"):
+        cell.append(" ")
+    return re.sub(r"\s+(?=[.,;:!?)])|\s+(?=\s)", "", " ".join(tag.get_text().split()))
+
+
+def read_terms(path: Path) -> dict[str, str]:
+    """Words by label; lines that begin with # are comments.
+
+    Raises:
+        ValueError: a line has no colon, or a label stands twice.
+    """
+    terms: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        label, colon, found = line.partition(":")
+        if not colon or label.strip() in terms:
+            raise ValueError(f"{path.name}:{number}: want `label: words`, a label once: {line}")
+        terms[label.strip()] = found.strip()
+    return terms
+
+
+def places(terms: dict[str, str], env: BuildEnvironment) -> dict[tuple[str, str], str]:
+    """Words by page and anchor; a label that the book does not have is a warning."""
+    labels = cast(StandardDomain, env.get_domain("std")).anonlabels
+    found = {}
+    for label, text in terms.items():
+        if label not in labels:
+            logger.warning("%s: the book has no label %r", TERMS, label)
+            continue
+        page, anchor = labels[label][:2]
+        found[page, anchor] = text
+    return found
+
+
+def search_page(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
+    """The page that searches, with the text of all others."""
+    builder = cast(StandaloneHTMLBuilder, app.builder)
+    terms = Path(app.srcdir, TERMS)
+    also = places(read_terms(terms) if terms.is_file() else {}, app.env)
+    entries = []
+    for name in in_reading_order(app.env):
+        html = Path(builder.get_outfilename(name)).read_text(encoding="utf-8")
+        page = ""
+        for section, anchors in sections(html):
+            page = page or section["title"]
+            names = [also.pop((name, anchor)) for anchor in anchors if (name, anchor) in also]
+            place = {"page": page, "uri": builder.get_target_uri(name)}
+            entries.append({**place, **section, "also": " ".join(names)})
+    for name, anchor in also:
+        logger.warning("%s: %s#%s stands in no section", TERMS, name, anchor)
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    yield "search", {"search_text": text, "metatags": DESCRIPTION}, "search.html"
+
+
+def in_reading_order(env: BuildEnvironment) -> list[str]:
+    """All pages, in the order of the contents."""
+
+    def walk(name: str) -> Iterator[str]:
+        yield name
+        for child in env.toctree_includes.get(name, []):
+            yield from walk(child)
+
+    return list(dict.fromkeys(walk(env.config.root_doc)))
+
+
+def replace_template(app: Sphinx, config: Config) -> None:
+    config.templates_path.append(str(TEMPLATES))
+
+
+def leave_out_index(app: Sphinx) -> None:
+    if isinstance(app.builder, StandaloneHTMLBuilder):
+        app.builder.search = False  # neither Sphinx' own index nor the page that reads it
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", replace_template)
+    app.connect("builder-inited", leave_out_index)
+    app.connect("html-collect-pages", search_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

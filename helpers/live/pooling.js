@@ -1,0 +1,195 @@
+/** A digit that moves: what pooling hides of the change in its edges, and what it does not. */
+import { clamp, diverging, html, paint, plural } from "./view.js";
+
+/**
+ * @typedef {{digit: number[], right: number, down: number, k: number, s: number, mean: boolean}} State
+ * `digit` is a square of grey values, 0 to 255; k and s are the window and the stride of the pooling.
+ */
+
+const FRAME = 32; // side of the image, in pixels; the digit is in its middle
+const FARTHEST = 4;
+const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
+
+/** The image, with the digit moved. @param {number[]} digit @param {number} right @param {number} down */
+export function place(digit, right, down) {
+  const [n, X] = [Math.sqrt(digit.length), Array(FRAME * FRAME).fill(0)];
+  const edge = (FRAME - n) / 2;
+  digit.forEach((value, at) => {
+    X[(Math.floor(at / n) + edge + down) * FRAME + (at % n) + edge + right] = value;
+  });
+  return /** @type {number[]} */ (X);
+}
+
+/** Edges to the left, right, top and bottom: four maps, none negative. @param {number[]} X */
+export function edges(X) {
+  const maps = [0, 1, 2, 3].map(() => /** @type {number[]} */ (Array(X.length).fill(0)));
+  for (let y = 0; y < FRAME; y++)
+    for (let x = 0; x < FRAME; x++) {
+      let [along, across] = [0, 0];
+      for (let a = Math.max(-1, -y); a <= 1 && y + a < FRAME; a++)
+        for (let b = Math.max(-1, -x); b <= 1 && x + b < FRAME; b++) {
+          const value = X[(y + a) * FRAME + x + b];
+          along += value * KERNEL[3 * (a + 1) + b + 1];
+          across += value * KERNEL[3 * (b + 1) + a + 1];
+        }
+      [along, -along, across, -across].forEach((value, map) => {
+        maps[map][y * FRAME + x] = Math.max(0, value);
+      });
+    }
+  return maps;
+}
+
+/**
+ * The largest or the mean value of each window.
+ * @param {number[]} X @param {number} k @param {number} s @param {boolean} mean
+ */
+export function pool(X, k, s, mean) {
+  const [n, Y] = [Math.sqrt(X.length), /** @type {number[]} */ ([])];
+  for (let y = 0; y + k <= n; y += s)
+    for (let x = 0; x + k <= n; x += s) {
+      let [sum, most] = [0, -Infinity];
+      for (let a = y; a < y + k; a++)
+        for (let b = x; b < x + k; b++) {
+          sum += X[a * n + b];
+          most = Math.max(most, X[a * n + b]);
+        }
+      Y.push(mean ? sum / (k * k) : most);
+    }
+  return Y;
+}
+
+/** ‖now − before‖ / ‖before‖ over all maps. @param {number[][]} now @param {number[][]} before */
+export function change(now, before) {
+  const [a, b] = [now.flat(), before.flat()];
+  const norm = Math.hypot(...b);
+  return norm && Math.hypot(...a.map((value, at) => value - b[at])) / norm;
+}
+
+/** @type {{of: string, maps: ReturnType<typeof measure> | null}} */
+const latest = { of: "", maps: null };
+
+/** What `measure` returns, measured once for each state. @param {State} state */
+function compare(state) {
+  const of = JSON.stringify(state);
+  const maps = latest.of === of && latest.maps ? latest.maps : measure(state);
+  Object.assign(latest, { of, maps });
+  return maps;
+}
+
+/** All maps of a state, and how much they differ from those of the digit at rest. @param {State} state */
+export function measure({ digit, right, down, k, s, mean }) {
+  const X = place(digit, right, down);
+  const [now, before] = [edges(X), edges(place(digit, 0, 0))];
+  const [pooled, rested] = [now, before].map((maps) => maps.map((map) => pool(map, k, s, mean)));
+  return { X, now, pooled, rested, bare: change(now, before), left: change(pooled, rested) };
+}
+
+/** @param {number} share */
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+/** @param {State} state */
+export function say(state) {
+  const { right, down, k, s, mean } = state;
+  const { bare, left } = compare(state);
+  const across = `${plural(Math.abs(right), "pixel")} to the ${right < 0 ? "left" : "right"}`;
+  const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
+  const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride ${s}`;
+  const both = `the edges change by ${percent(bare)}, after a ${way} by ${percent(left)}`;
+  return `Moved ${across} and ${along}: ${both}.`;
+}
+
+/** The sum of some maps, for the eye. @param {number[][]} maps */
+const added = (maps) => maps[0].map((_, at) => maps.reduce((sum, map) => sum + map[at], 0));
+
+/** @param {import("./view.js").Live<State>} live */
+function build(live) {
+  /** @param {string} name */
+  const panel = (name) => {
+    const canvas = html("canvas");
+    live.stage.append(html("div", { class: "panel" }, html("p", {}, name), canvas));
+    return canvas;
+  };
+  const [image, edge, pooled, difference] = ["digit", "edges", "pooled edges", "their change"].map(panel);
+  /** @param {string} name */
+  const bar = (name) => {
+    const [length, share] = [html("span", { class: "length" }), html("b")];
+    live.aside.append(html("div", { class: "bar" }, html("span", {}, name), html("span", {}, length), share));
+    return { length, share };
+  };
+  const bars = [bar("change of the edges"), bar("after pooling")];
+  live.slider("k", { name: "window", min: 1, max: 6, show: (k) => `${k}×${k}` });
+  live.slider("s", { name: "stride", min: 1, max: 4 });
+  live.choice("Pooling", { maximum: { mean: false }, mean: { mean: true } });
+
+  /** @param {number} right @param {number} down */
+  const go = (right, down) =>
+    live.change({ right: clamp(right, -FARTHEST, FARTHEST), down: clamp(down, -FARTHEST, FARTHEST) });
+  live.drag(image, (x, y) => {
+    const cell = image.getBoundingClientRect().width / FRAME;
+    go((x / cell) - FRAME / 2, (y / cell) - FRAME / 2);
+  });
+  /** @param {number} right @param {number} down */
+  const move = (right, down) => () => go(live.state.right + right, live.state.down + down);
+  const along = { ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), Home: () => go(0, 0) };
+  const across = { ArrowUp: move(0, -1), ArrowDown: move(0, 1), End: () => go(FARTHEST, FARTHEST) };
+  live.steer(image, "Digit", { ...along, ...across }, () => {
+    const { right, down } = live.state;
+    return { min: -FARTHEST, max: FARTHEST, now: right, text: `${right} to the right, ${down} down` };
+  });
+
+  return () => {
+    const { X, now, pooled: P, rested, bare, left } = compare(live.state);
+    const [shown, rest] = [added(P), added(rested)];
+    const [most, highest] = [Math.max(...added(now)), Math.max(...shown, ...rest)];
+    paint(image, X, (value) => [value, value, value]);
+    paint(edge, added(now), (value) => diverging(value / most));
+    paint(pooled, shown, (value) => diverging(value / highest));
+    const moved = shown.map((value, at) => value - rest[at]);
+    paint(difference, moved, (value) => diverging((2 * value) / highest));
+    [bare, left].forEach((share, at) => {
+      bars[at].length.style.width = `${Math.min(100, 70 * share)}%`;
+      bars[at].share.textContent = percent(share);
+    });
+  };
+}
+
+/** Whether pooled(moved) is moved(pooled). @param {State} state */
+export function passesOn(state) {
+  const { pooled, rested } = compare(state);
+  const [m, i, j] = [Math.sqrt(pooled[0].length), state.down / state.s, state.right / state.s];
+  return pooled.every((map, at) =>
+    map.every((value, to) => {
+      const [y, x] = [Math.floor(to / m) - i, (to % m) - j];
+      const from = y >= 0 && y < m && x >= 0 && x < m ? rested[at][y * m + x] : 0;
+      return Math.abs(value - (from ?? NaN)) < 1e-6;
+    }),
+  );
+}
+
+/** @type {import("./view.js").View<State>} */
+export const view = {
+  name: "pooling",
+  build,
+  say,
+  invite: "Drag the digit, change the pooling, and try to",
+  tries: [
+    {
+      ask: "hide more than half of a move by one pixel",
+      met: (state) => {
+        const { bare, left } = compare(state);
+        return Math.abs(state.right) + Math.abs(state.down) === 1 && left < bare / 2;
+      },
+    },
+    {
+      ask: "find a move that pooling with stride 2 or more only passes on",
+      met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state),
+    },
+    {
+      ask: "make pooling enlarge the change",
+      met: (state) => {
+        const { bare, left } = compare(state);
+        return left > bare;
+      },
+    },
+  ],
+};

@@ -1,0 +1,86 @@
+"""The live view of pooling: a digit that moves, its edges, and the edges after pooling."""
+
+import io
+from base64 import b64encode
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torch.nn import functional as F
+
+from helpers.live.view import View
+
+STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
+MARGIN = 6  # empty pixels around the digit
+
+
+def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -> View:
+    """A digit that moves: how much its edges change, and how much they do after pooling.
+
+    Args:
+        k: Window of the pooling, 1 to 6.
+        s: Stride, 1 to 4.
+        right: How far the digit is moved to the right, -4 to 4 pixels.
+        mean: Take the mean of each window, not the largest value.
+
+    Raises:
+        ValueError: A number is outside its range.
+    """
+    for name, value, low, high in (("k", k, 1, 6), ("s", s, 1, 4), ("right", right, -4, 4)):
+        if value not in range(low, high + 1):
+            raise ValueError(f"{name} = {value}: choose a whole number from {low} to {high}.")
+    small = torch.from_numpy(load_digits().images[3]).float()[None, None] / 16
+    digit = (255 * F.interpolate(small, (20, 20), mode="bilinear") + 1e-3).round()  # no ties
+    rest = F.pad(digit, (MARGIN,) * 4)
+    moved = torch.roll(rest, right, dims=-1)
+    way = F.avg_pool2d if mean else F.max_pool2d
+    maps = edges(moved), edges(rest)
+    pooled = [way(A, k, s) for A in maps]
+    bare, left = (f"{100 * ((A - B).norm() / B.norm()).item():.0f} %" for A, B in (maps, pooled))
+    pixels = (
+        f"{abs(right)} pixel{'s' * (abs(right) != 1)} to the {'left' if right < 0 else 'right'}"
+    )
+    says = (
+        f"Moved {pixels} and 0 down: the edges change by {bare}, "
+        f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {s} by {left}."
+    )
+    state = {"digit": digit.flatten().int().tolist(), "right": right, "down": 0}
+    state |= {"k": k, "s": s, "mean": mean}
+    picture = draw(moved[0, 0], maps[0][0].sum(0), pooled[0][0].sum(0))
+    return View("pooling", "A digit that moves", state=state, picture=picture, says=says)
+
+
+def edges(X: Tensor) -> Tensor:
+    """Edges in four directions: (1, 1, H, W) -> (1, 4, H, W), none negative."""
+    K = X.new_tensor([[1, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4
+    return F.relu(F.conv2d(X, torch.stack([K, -K, K.T, -K.T])[:, None], padding=1))
+
+
+def draw(digit: Tensor, edge: Tensor, pooled: Tensor) -> str:
+    """Digit, edges and pooled edges side by side, as an SVG document."""
+    reds = [
+        np.array(
+            247 + (np.array([178, 24, 43]) - 247) * (A / edge.max()).clamp(max=1)[..., None].numpy()
+        )
+        for A in (edge, pooled)
+    ]
+    grey = digit[..., None].expand(-1, -1, 3).numpy()
+    panels = zip(("digit", "edges", "pooled edges"), (grey, *reds), strict=True)
+    marks = "".join(
+        f'<image href="{png(pixels)}" x="{200 * at}" y="24" width="184" height="184" '
+        f'style="image-rendering: pixelated"/><text x="{200 * at + 92}" y="15">{name}</text>'
+        for at, (name, pixels) in enumerate(panels)
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="584" height="208" viewBox="0 0 584 208">'
+        f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{marks}</svg>'
+    )
+
+
+def png(pixels: np.ndarray) -> str:
+    """Data address of an image (H, W, 3), 0 to 255."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.round().astype(np.uint8)).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + b64encode(file.getvalue()).decode()

@@ -1,0 +1,74 @@
+"""The view of a 1×1 convolution: its model is PyTorch's, and a hand moves its weights."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from helpers.live import mix_colours
+
+
+def test_the_model_is_pytorchs(call):
+    draw = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (60, 3, 4, 5), generator=draw)
+    weights = torch.randint(-10, 11, (60, 3), generator=draw) / 10
+    arguments = [
+        [X.permute(1, 2, 0).flatten().tolist(), w.tolist()]
+        for X, w in zip(pixels, weights, strict=True)
+    ]
+    for X, w, Y in zip(pixels, weights, call("colours", "mix", arguments), strict=True):
+        wanted = F.conv2d(X[None].float(), w[None, :, None, None])[0, 0]
+        torch.testing.assert_close(torch.tensor(Y), wanted.flatten(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_weight_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match="green = 2: choose a weight from -1 to 1"):
+        mix_colours(green=2)
+
+
+@pytest.fixture
+def page(open_page):
+    page = open_page(mix_colours()._repr_mimebundle_()["text/html"], has_touch=True)
+    page.wait_for_selector(".scale span")  # the picture is decoded
+    yield page
+    assert page.faults == []
+
+
+def weigh(page, **weights: float) -> None:
+    for name, weight in weights.items():
+        page.get_by_role("slider", name=name).fill(str(weight))
+
+
+def reaches(page, goal: str) -> None:
+    page.wait_for_selector(f"li.met:has-text('{goal}')", timeout=5000)
+
+
+def test_the_answers_of_the_text(page):
+    """Red − green answers 0 for grey, and the heart is higher in it than the petals."""
+    assert page.locator("li.met").count() == 0
+    weigh(page, red=1, green=-1, blue=0)
+    reaches(page, "answer 0 for every grey")
+    reaches(page, "dark heart")
+    assert page.locator("li.met", has_text="leaves").count() == 0
+    weigh(page, red=-0.5, green=-0.5, blue=1)
+    reaches(page, "leaves")
+
+
+def test_a_slider_by_keyboard(page):
+    page.get_by_role("slider", name="red").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("document.querySelector('.said').textContent.includes('(−1)·')")
+
+
+def test_a_pixel_by_touch_mouse_and_keyboard(page):
+    said = page.locator(".said")
+    before = said.inner_text()
+    picture = page.get_by_role("slider", name="Marked pixel")
+    box = picture.bounding_box()
+    page.touchscreen.tap(box["x"] + 2, box["y"] + 2)
+    page.wait_for_function("t => document.querySelector('.said').textContent !== t", arg=before)
+    assert picture.get_attribute("aria-valuenow") == "0"
+    page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 1)
+    page.wait_for_selector("[aria-label='Marked pixel'][aria-valuenow='87']")
+    picture.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("[aria-label='Marked pixel'][aria-valuenow='85']")

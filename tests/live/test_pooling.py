@@ -1,0 +1,100 @@
+"""The view of pooling: its model is PyTorch's, and a hand moves the digit."""
+
+import random
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from helpers.live import shift_and_pool
+from helpers.live.pooling import edges
+
+
+def states(count: int) -> list[dict]:
+    """Random states: another digit, move, window and stride each."""
+    draw, noise = random.Random(0), torch.Generator().manual_seed(0)
+    return [
+        {
+            "digit": torch.randint(0, 256, (400,), generator=noise).tolist(),
+            "right": draw.randint(-4, 4),
+            "down": draw.randint(-4, 4),
+            "k": draw.randint(1, 6),
+            "s": draw.randint(1, 4),
+            "mean": draw.random() < 0.5,
+        }
+        for _ in range(count)
+    ]
+
+
+def test_the_model_is_pytorchs(call):
+    """Edges, pooled edges, and both changes, of 60 random digits."""
+    cases = states(60)
+    for case, model in zip(cases, call("pooling", "measure", [[c] for c in cases]), strict=True):
+        digit = torch.tensor(case["digit"], dtype=torch.float).reshape(1, 1, 20, 20)
+        rest = F.pad(digit, (6, 6, 6, 6))
+        moved = torch.roll(rest, (case["down"], case["right"]), (-2, -1))
+        way = F.avg_pool2d if case["mean"] else F.max_pool2d
+        maps = edges(moved), edges(rest)
+        pooled = [way(A, case["k"], case["s"]) for A in maps]
+        for name, A in (("now", maps[0]), ("pooled", pooled[0]), ("rested", pooled[1])):
+            ours = torch.tensor(model[name]).reshape(A.shape)
+            torch.testing.assert_close(ours, A, rtol=1e-4, atol=1e-3)
+        for name, (A, B) in (("bare", maps), ("left", pooled)):
+            assert model[name] == pytest.approx(((A - B).norm() / B.norm()).item(), abs=1e-4)
+
+
+def test_pooling_passes_a_move_on_where_the_stride_divides_it(call):
+    digit = shift_and_pool().state["digit"]
+    cases = [(2, 0, 2), (0, -2, 2), (3, 3, 3), (4, 2, 2), (1, 0, 2), (2, 0, 3), (2, 1, 2)]
+    arguments = [
+        [{"digit": digit, "right": right, "down": down, "k": 2, "s": s, "mean": False}]
+        for right, down, s in cases
+    ]
+    wanted = [right % s == 0 and down % s == 0 for right, down, s in cases]
+    assert call("pooling", "passesOn", arguments) == wanted
+
+
+def test_what_the_sliders_cannot_show_is_refused():
+    with pytest.raises(ValueError, match="k = 7: choose a whole number from 1 to 6"):
+        shift_and_pool(k=7)
+
+
+@pytest.fixture
+def page(open_page):
+    page = open_page(shift_and_pool()._repr_mimebundle_()["text/html"], has_touch=True)
+    page.wait_for_selector(".alive")
+    yield page
+    assert page.faults == []
+
+
+def says(page, text: str) -> None:
+    page.wait_for_function("t => document.querySelector('.said').textContent.includes(t)", arg=text)
+
+
+def test_the_digit_by_keyboard_mouse_and_touch(page):
+    digit = page.get_by_role("slider", name="Digit")
+    digit.focus()
+    page.keyboard.press("ArrowRight")
+    says(page, "Moved 2 pixels to the right and 0 down")
+    page.wait_for_selector("li.met:has-text('only passes on')")
+    box = digit.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - box["width"], middle[1], steps=3)
+    page.mouse.up()
+    says(page, "Moved 4 pixels to the left and 0 down")
+    page.touchscreen.tap(middle[0], box["y"] + 1)
+    says(page, "and 4 up")
+
+
+def test_goals(page):
+    page.get_by_role("slider", name="window").fill("6")
+    page.wait_for_selector("li.met:has-text('hide more than half')")
+    page.get_by_role("slider", name="window").fill("2")
+    page.get_by_role("slider", name="stride").fill("4")
+    page.get_by_role("button", name="mean").click()
+    page.wait_for_selector("li.met:has-text('enlarge')")
+    page.get_by_role("button", name="Reset").click()
+    says(page, "the edges change by 47 %, after a 2×2 maximum at stride 2 by 36 %.")
+    assert page.locator("li.met").count() == 0

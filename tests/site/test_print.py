@@ -1,0 +1,79 @@
+"""On paper: one page as a browser prints it from the dark, and the whole book as one file."""
+
+import re
+
+import pytest
+from pypdf import PdfReader
+
+from tests.conftest import HTML
+from tools.pdf import make_book, reading_order
+
+PAGE = "chapters/convolutional-neural-networks/7-3-padding-and-stride"
+FAINT = r"""() => {
+    const light = (colour) => {
+        const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number);
+        return a === 0 || (r + g + b) / 3 > 235;
+    };
+    return [...document.querySelectorAll('article *')].filter(e => {
+        const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+        const style = getComputedStyle(e);
+        return own && e.checkVisibility() && !e.closest('svg, math, .visually-hidden, [data-live]')
+            && (style.color !== 'rgb(0, 0, 0)' || !light(style.backgroundColor));
+    }).map(e => e.outerHTML.slice(0, 90)).slice(0, 5);
+}"""
+CUT = """() => [...document.querySelectorAll('article *')].filter(e => e.checkVisibility() &&
+    ['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.outerHTML.slice(0, 90))"""
+LAZY = "[...document.images].filter(i => i.loading === 'lazy' || !i.naturalWidth).map(i => i.src)"
+
+
+def test_a_page_is_printed_black_on_white_from_the_dark(page, log, tmp_path):
+    page.emulate_media(color_scheme="dark")
+    page.goto((HTML / f"{PAGE}.html").as_uri(), wait_until="load")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate(LAZY) == []
+    file = tmp_path / "page.pdf"
+    page.pdf(path=file, format="A4")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    sheets = PdfReader(file).pages
+    first = sheets[0].extract_text()
+    assert re.match(r"\s*7\.3\.? Padding and stride", first), first[:200]
+    assert sum(first.count(word) for word in ("Contents", "Search", "Show code")) == 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    assert page.evaluate(FAINT) == []
+    assert page.evaluate(CUT) == []
+
+
+@pytest.mark.slow
+def test_the_book_is_one_file_with_contents_numbers_and_links(
+    allow_loopback, log, browser, tmp_path
+):
+    file = tmp_path / "book.pdf"
+    number = make_book(HTML, file, browser)
+    book = PdfReader(file)
+    assert number == len(book.pages) > 100
+    starts = {
+        item.title: book.get_destination_page_number(item)
+        for item in book.outline
+        if not isinstance(item, list)
+    }
+    assert list(starts)[-1] == "Solutions"
+    at = starts["7.3. Padding and stride"]
+    assert re.match(r"\s*7\.3\.? Padding", book.pages[at].extract_text())
+    listed = " ".join(sheet.extract_text() for sheet in book.pages[1:6])
+    assert re.search(rf"Padding and stride\s*{at + 1}\b", listed)
+    places = book.named_destinations
+    links = [
+        annotation.get_object()
+        for sheet in book.pages
+        for annotation in sheet.get("/Annots", [])
+        if annotation.get_object().get("/Subtype") == "/Link"
+    ]
+    inside = [link["/Dest"] for link in links if "/Dest" in link]
+    assert len(inside) > 500 and set(map(str, inside)) <= set(places)
+    outside = [link["/A"]["/URI"] for link in links if "/A" in link and "/URI" in link["/A"]]
+    assert not [address for address in outside if not address.startswith("http")]
+    assert len(reading_order(HTML)) > 15

@@ -1,0 +1,207 @@
+"""The whole book as one PDF, from the compiled site: python -m tools.pdf [FILE]
+
+Pages follow each other in the order of the contents; links between them lead inside the file; the
+solutions stand at the end, each with a link to its exercise. Chromium prints twice, since the
+contents need the page numbers of the first time.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlparse
+
+from bs4 import BeautifulSoup, Tag
+from playwright.sync_api import Browser
+from pypdf import PdfReader, PdfWriter
+
+from tools.browser import browser
+from tools.pages import ROOT
+
+HTML = ROOT / "_build" / "html"
+BOOK = ROOT / "_build" / "book.pdf"
+STYLE = """
+  html { font-size: 10pt; } body { display: block; }
+  .bd-article { break-before: page; }
+  .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
+  .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
+  .title-page { padding-top: 70mm; text-align: center; break-after: page; }
+  .contents { columns: 1; padding: 0; list-style: none; }
+  .contents li { display: flex; gap: .5em; break-inside: avoid; }
+  .contents .chapter { font-weight: 600; margin-top: .75em; }
+  .contents .section { padding-left: 1.5em; }
+  .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
+  .contents a { color: inherit; text-decoration: none; }
+"""
+FOOTER = (
+    '<div style="width: 100%; text-align: center; font: 8pt sans-serif;">'
+    '<span class="pageNumber"></span></div>'
+)
+
+
+def one(tag: Tag, selector: str) -> Tag:
+    """The first element that a selector matches.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = tag.select_one(selector)
+    if found is None:
+        raise ValueError(f"no {selector!r} in {str(tag)[:80]!r}")
+    return found
+
+
+def words(tag: Tag) -> str:
+    return tag.get_text(" ", strip=True)
+
+
+def reading_order(html: Path) -> list[str]:
+    """Addresses of all pages inside the book, as the side bar lists them, the front page first."""
+    index = BeautifulSoup((html / "index.html").read_text(encoding="utf-8"), "html.parser")
+    links = [str(a["href"]).partition("#")[0] for a in index.select("nav.bd-links a[href]")]
+    return list(dict.fromkeys(["index.html", *(link for link in links if link)]))
+
+
+def anchor(page: str, name: str = "") -> str:
+    """An anchor that is the only one of its name among all pages."""
+    return f"{page.removesuffix('.html').replace('/', '_')}--{name}"
+
+
+def read_page(html: Path, page: str, pages: list[str]) -> Tag:
+    """The article of a page, with its anchors, links and pictures as one file needs them."""
+    soup = BeautifulSoup((html / page).read_text(encoding="utf-8"), "html.parser")
+    article = one(soup, "article.bd-article")
+    for tag in article.select(".headerlink, .toctree-wrapper, script, noscript, button"):
+        tag.decompose()
+    for tag in article.find_all(id=True):
+        tag["id"] = anchor(page, str(tag["id"]))
+    article["id"] = anchor(page)
+    for link in article.select("a[href]"):
+        target = urlparse(str(link["href"]))
+        if target.scheme or target.netloc:
+            continue
+        at = urljoin(page, target.path) if target.path else page
+        if at in pages:
+            link["href"] = f"#{anchor(at, unquote(target.fragment))}"
+        else:  # a notebook to load, or a folder: nothing on paper
+            del link["href"]
+    for image in article.select("img[src]"):
+        source = str(image["src"])
+        if not source.startswith("data:"):
+            image["src"] = (html / page).parent.joinpath(unquote(source)).resolve().as_uri()
+        image["loading"] = "eager"
+    for fold in article.select("details:not(.code, .verdict)"):
+        fold["open"] = ""
+    return article
+
+
+def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
+    """The solutions of all pages, out of their places, in a chapter of their own."""
+    chapter = soup.new_tag("article", attrs={"class": "bd-article", "id": "solutions"})
+    chapter.append(heading(soup, "h1", "Solutions"))
+    for article in articles:
+        solutions = [s for s in article.select(".solution") if not s.find_parent(class_="solution")]
+        if solutions:
+            chapter.append(heading(soup, "h2", words(one(article, "h1"))))
+            chapter.extend(solution.extract() for solution in solutions)
+    return chapter
+
+
+def heading(soup: BeautifulSoup, level: str, text: str) -> Tag:
+    made = soup.new_tag(level)
+    made.string = text
+    return made
+
+
+def entries(articles: list[Tag]) -> Iterator[tuple[str, str, str]]:
+    """Kind, title and anchor of every line of the contents."""
+    for article in articles:
+        yield "chapter", words(one(article, "h1")), str(article["id"])
+        for section in article.select("section section:has(> h2)"):
+            yield "section", words(one(section, "h2")), str(section["id"])
+
+
+def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
+    """The contents as HTML; a line whose page is not known yet has as many digits."""
+    rows = (
+        f'<li class="{kind}"><a href="#{at}">{title}</a><span class="dots"></span>'
+        f"<span>{numbers.get(at, 888)}</span></li>"
+        for kind, title, at in lines
+    )
+    body = f'<h1>Contents</h1><ul class="contents">{"".join(rows)}</ul>'
+    return f'<article class="bd-article">{body}</article>'
+
+
+def make_book(html: Path, file: Path, started: Browser) -> int:
+    """Write the book; return its number of pages.
+
+    Raises:
+        ValueError: the site is not there, or a link of the contents leads nowhere.
+    """
+    if not (html / "index.html").is_file():
+        raise ValueError(f"no site in {html}: run `make book` first")
+    pages = reading_order(html)
+    soup = BeautifulSoup("", "html.parser")
+    articles = [read_page(html, page, pages) for page in pages]
+    front, *rest = articles
+    title = words(one(front, "h1"))
+    rest.append(take_solutions(rest, soup))
+    lines = list(entries(rest))
+    body = "".join(map(str, rest))
+    sheet = (html / "_static" / "site.css").as_uri()
+    numbers: dict[str, int] = {}
+    source = file.with_suffix(".html")
+    page = started.new_page(color_scheme="light")
+    for _ in range(2):
+        source.write_text(
+            '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
+            f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
+            f"<style>{STYLE}</style>"
+            f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
+            encoding="utf-8",
+        )
+        page.goto(source.as_uri(), wait_until="load", timeout=300_000)
+        page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+        page.pdf(
+            path=str(file),
+            format="A4",
+            tagged=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+        )
+        reader = PdfReader(file)
+        places = reader.named_destinations
+        found = {
+            name.lstrip("/"): (reader.get_destination_page_number(place) or 0) + 1
+            for name, place in places.items()
+        }
+        lost = [at for _, _, at in lines if at not in found]
+        if lost:
+            raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
+        numbers = found
+    source.unlink()
+    add_outline(file, lines, numbers)
+    return len(reader.pages)
+
+
+def add_outline(file: Path, lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> None:
+    """Give the file the contents as its outline, which viewers show beside it."""
+    book = PdfWriter(clone_from=file)
+    chapter = None
+    for kind, title, at in lines:
+        inside = chapter if kind == "section" else None
+        item = book.add_outline_item(title=title, page_number=numbers[at] - 1, parent=inside)
+        chapter = item if kind == "chapter" else chapter
+    book.write(file)
+
+
+def main() -> None:
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else BOOK
+    with browser() as started:
+        number = make_book(HTML, file, started)
+    print(f"{file}: {number} pages, {file.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
