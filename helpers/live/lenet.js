@@ -1,12 +1,17 @@
 /** LeNet at work: all maps of a network and its ten probabilities, for an image that a hand changes. */
-import { clamp, html, list, number } from "./view.js";
+import { clamp, diverging, html, list, number, paint } from "./view.js";
 
-/** @typedef {{weights: string, scales: number[], biases: number[][], names: string[], items: string, active: number[][],
- *   high: number[], item: number, image: number[], right: number, down: number, drawn: boolean}} State */
+/**
+ * @typedef {{weights: string, scales: number[], biases: number[][], names: string[], items: string,
+ *   active: number[][], high: number[], item: number, image: number[], right: number, down: number,
+ *   drawn: boolean}} State `active`: share of places at which a filter is above 0.
+ */
 
 const SIDE = 28;
 const SIZES = [6 * 25, 16 * 6 * 25, 120 * 400, 84 * 120, 10 * 84];
 const DEAD = 0.01;
+const REDS = Array.from({ length: 256 }, (_, k) => diverging(k / 255));
+const GREYS = REDS.map((_, k) => [k, k, k]);
 /** @param {string} text Base64. */
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const kept = { of: "", layers: /** @type {Float32Array[]} */ ([]) };
@@ -16,13 +21,16 @@ function layers({ weights, scales }) {
   if (kept.of === weights) return kept.layers;
   const values = new Int8Array(bytes(weights).buffer);
   let end = 0;
-  kept.layers = SIZES.map((size, k) => Float32Array.from(values.subarray(end, (end += size)), (w) => w * scales[k]));
+  kept.layers = SIZES.map((size, k) =>
+    Float32Array.from(values.subarray(end, (end += size)), (w) => w * scales[k]),
+  );
   kept.of = weights;
   return kept.layers;
 }
 
 /** Cross-correlation of n×n maps with 5×5 kernels, p zeros around, and a ReLU.
- * @param {Float32Array} X @param {number} n @param {Float32Array} W @param {number[]} biases @param {number} p */
+ * @param {Float32Array} X @param {number} n @param {Float32Array} W @param {number[]} biases
+ * @param {number} p */
 function convolve(X, n, W, biases, p) {
   const [out, from] = [n + 2 * p - 4, X.length / n / n];
   const Y = new Float32Array(biases.length * out * out);
@@ -56,13 +64,12 @@ function dense(X, W, biases) {
   return Y;
 }
 
-/** @type {WeakMap<number[], ReturnType<typeof compute>>} What was computed for an image: it is asked for often. */
+/** @type {WeakMap<number[], ReturnType<typeof compute>>} What was computed: it is asked for often. */
 const seen = new WeakMap();
 /** Maps of both convolutions and the ten probabilities. @param {State} state */
 function look(state) {
-  const result = seen.get(state.image) ?? compute(state);
-  seen.set(state.image, result);
-  return result;
+  if (!seen.has(state.image)) seen.set(state.image, compute(state));
+  return /** @type {ReturnType<typeof compute>} */ (seen.get(state.image));
 }
 
 /** @param {State} state */
@@ -95,7 +102,7 @@ const decoded = /** @type {Record<string, number[]>} */ ({});
 const pixels = ({ items }, item) =>
   (decoded[`${item} ${items}`] ??= Array.from(bytes(items).slice(item * SIDE ** 2, (item + 1) * SIDE ** 2)));
 
-/** Moved by whole pixels, zeros coming in. @param {number[]} image @param {number} down @param {number} right */
+/** Zeros come in. @param {number[]} image @param {number} down @param {number} right */
 export function shift(image, down, right) {
   return image.map((_, at) => {
     const [i, j] = [Math.floor(at / SIDE) - down, (at % SIDE) - right];
@@ -103,41 +110,37 @@ export function shift(image, down, right) {
   });
 }
 
-/** @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} values @param {(value: number) => number[]} rgb */
-function paint(canvas, values, rgb) {
-  const n = (canvas.width = canvas.height = Math.sqrt(values.length));
-  const image = new ImageData(n, n);
-  for (let at = 0; at < values.length; at++) image.data.set([...rgb(values[at]), 255], 4 * at);
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
-}
-
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
   const input = html("canvas", { class: "ink" });
   live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or use the arrow keys"), input));
   const rows = [6, 16].map((count, layer) => {
-    const canvases = live.start.active[layer].map((share) => html("canvas", { class: share < DEAD ? "dead" : null }));
+    const shares = live.start.active[layer];
+    const canvases = shares.map((share) => html("canvas", { class: share < DEAD ? "dead" : null }));
     const dead = canvases.filter((canvas) => canvas.className).length;
-    const name = `${["6 maps, 28×28", "16 maps, 10×10"][layer]}: ${dead ? `${dead} dead, framed` : "no filter is dead"}`;
+    const size = ["6 maps, 28×28", "16 maps, 10×10"][layer];
+    const name = `${size}: ${dead ? `${dead} dead, framed` : "no filter is dead"}`;
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
     return canvases;
   });
   const bars = live.start.names.map((name) => {
     const [bar, share] = [html("span", { class: "bar" }), html("b")];
-    return { row: html("div", { class: "class" }, html("span", {}, name), html("span", {}, bar), share), bar, share };
+    const row = html("div", { class: "class" }, html("span", {}, name), html("span", {}, bar), share);
+    return { row, bar, share };
   });
   live.stage.append(html("div", { class: "classes" }, ...bars.map(({ row }) => row)));
 
   const still = { right: 0, down: 0, drawn: false };
-  const items = live.start.names.map((name, item) => [name, { item, image: pixels(live.start, item), ...still }]);
-  live.choice("Item", Object.fromEntries(items));
-  live.button("Clear", () => live.change({ item: -1, image: Array(SIDE ** 2).fill(0), ...still, drawn: true }));
+  const patch = (/** @type {number} */ item) => ({ item, image: pixels(live.start, item), ...still });
+  live.choice("Item", Object.fromEntries(live.start.names.map((name, item) => [name, patch(item)])));
+  const blank = Array(SIDE ** 2).fill(0);
+  live.button("Clear", () => live.change({ ...still, item: -1, image: blank, drawn: true }));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
   };
-  const keys = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1), ArrowUp: move(-1, 0), ArrowDown: move(1, 0) };
-  live.steer(input, "Image", keys, () => {
+  const across = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1) };
+  live.steer(input, "Image", { ...across, ArrowUp: move(-1, 0), ArrowDown: move(1, 0) }, () => {
     const { right, down } = live.state;
     const text = `moved ${right} to the right and ${down} down. ${say(live.state)}`;
     return { min: -SIDE, max: SIDE, now: clamp(right, -SIDE, SIDE), text };
@@ -154,14 +157,13 @@ function build(live) {
   return () => {
     const { state } = live;
     const { maps, p } = look(state);
-    paint(input, state.image, (value) => [value, value, value]);
+    paint(input, state.image, (value) => GREYS[value]);
     maps.forEach((Z, layer) => {
       const size = Z.length / rows[layer].length;
-      const red = (/** @type {number} */ value) => {
-        const share = Math.min(1, value / state.high[layer]);
-        return [247 - 69 * share, 247 - 223 * share, 247 - 204 * share];
-      };
-      rows[layer].forEach((canvas, c) => paint(canvas, Z.subarray(c * size, (c + 1) * size), red));
+      rows[layer].forEach((canvas, c) => {
+        const map = Array.from(Z.subarray(c * size, (c + 1) * size));
+        paint(canvas, map, (value) => REDS[Math.min(255, Math.round((255 * value) / state.high[layer]))]);
+      });
     });
     bars.forEach(({ row, bar, share }, c) => {
       row.classList.toggle("best", c === top(state));
