@@ -2,7 +2,7 @@
 import { clamp, diverging, html, list, number, paint } from "./view.js";
 
 /**
- * @typedef {{weights: string, scales: number[], biases: number[][], names: string[], items: string,
+ * @typedef {{weights?: string, scales: number[], biases: number[][], names: string[], items: string,
  *   active: number[][], high: number[], item: number, image: number[], right: number, down: number,
  *   drawn: boolean}} State `active`: share of places at which a filter is above 0.
  */
@@ -18,7 +18,7 @@ const kept = { of: "", layers: /** @type {Float32Array[]} */ ([]) };
 
 /** Weights of the five layers, decoded once. @param {State} state */
 function layers({ weights, scales }) {
-  if (kept.of === weights) return kept.layers;
+  if (!weights || kept.of === weights) return kept.layers;
   const values = new Int8Array(bytes(weights).buffer);
   let end = 0;
   kept.layers = SIZES.map((size, k) =>
@@ -38,12 +38,12 @@ function convolve(X, n, W, biases, p) {
     const map = Y.subarray(o * out * out, (o + 1) * out * out).fill(biases[o]);
     for (let c = 0; c < from; c++)
       for (let a = 0; a < 5; a++)
-        for (let b = 0; b < 5; b++, w++)
-          for (let i = Math.max(0, p - a); i < Math.min(out, n + p - a); i++) {
-            const row = (c * n + i + a - p) * n + b - p;
-            for (let j = Math.max(0, p - b); j < Math.min(out, n + p - b); j++)
-              map[i * out + j] += W[w] * X[row + j];
-          }
+        for (let b = 0; b < 5; b++, w++) {
+          const [weight, first, end] = [W[w], Math.max(0, p - b), Math.min(out, n + p - b)];
+          for (let i = Math.max(0, p - a); i < Math.min(out, n + p - a); i++)
+            for (let j = first, x = (c * n + i + a - p) * n + b - p + first; j < end; j++, x++)
+              map[i * out + j] += weight * X[x];
+        }
   }
   return Y.map((z) => Math.max(0, z));
 }
@@ -89,7 +89,6 @@ function compute(state) {
 export const answer = (state) => [...look(state).maps.map((Z) => Array.from(Z)), look(state).p];
 /** @param {number[]} p Classes, the most probable first. */
 const ranked = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
-
 /** @param {State} state */
 export function say(state) {
   const { p } = look(state);
@@ -112,6 +111,8 @@ export function shift(image, down, right) {
 
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
+  layers(live.start);
+  for (const state of [live.start, live.state]) delete state.weights; // else each change compares them
   const input = html("canvas", { class: "ink" });
   live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or use the arrow keys"), input));
   const rows = [6, 16].map((count, layer) => {
@@ -129,12 +130,10 @@ function build(live) {
     return { row, bar, share };
   });
   live.stage.append(html("div", { class: "classes" }, ...bars.map(({ row }) => row)));
-
   const still = { right: 0, down: 0, drawn: false };
   const patch = (/** @type {number} */ item) => ({ item, image: pixels(live.start, item), ...still });
   live.choice("Item", Object.fromEntries(live.start.names.map((name, item) => [name, patch(item)])));
-  const blank = Array(SIDE ** 2).fill(0);
-  live.button("Clear", () => live.change({ ...still, item: -1, image: blank, drawn: true }));
+  live.button("Clear", () => live.change({ item: -1, image: Array(784).fill(0), ...still, drawn: true }));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
@@ -173,7 +172,7 @@ function build(live) {
   };
 }
 
-/** The class that gets most. @param {State} state */
+/** @param {State} state */
 const top = (state) => ranked(look(state).p)[0];
 
 /** @type {import("./view.js").View<State>} */
