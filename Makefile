@@ -99,6 +99,7 @@ lint: $(READY) ## check the style of all Python code and of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.style
+	$(BIN)/mypy
 
 format: $(READY) ## bring all Python code into style
 	$(BIN)/ruff check --fix .
@@ -122,4 +123,4 @@ lock: $(READY) ## pin what the pins need, for every Python and system, after a c
 	done
 
 clean: ## remove what was built; keep .venv
-	rm -rf _build .pytest_cache .ruff_cache .jupyter_cache
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .jupyter_cache

@@ -21,11 +21,12 @@ Neighbouring cells tagged `beside` stand in a row where there is room.
 import ast
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -135,7 +136,7 @@ def is_aside(node: nodes.Node) -> bool:
 
 def label_folds(app: Sphinx, document: nodes.document) -> None:
     """Let `{ref}` know the folds that have a label."""
-    domain = app.env.get_domain("std")
+    domain = cast(StandardDomain, app.env.get_domain("std"))
     for node in document.findall(fold):
         for name in node["names"]:
             place = app.env.docname, document.nameids[name]
@@ -181,8 +182,8 @@ class FoldAll(SphinxPostTransform):
             title = [tick, nodes.Text(" "), *words(verdict.removeprefix("✓").strip())]
             cell.children = [make_fold("verdict", title, code)]
         elif "hide-cell" in tags:
-            title = asked or kind_of(code)
-            cell.children = [make_fold("code", words(title), [*code, *output])]
+            title = words(asked or kind_of(code))
+            cell.children = [make_fold("code", title, [*code, *output])]
         elif "hide-output" in tags and output:
             sealed = make_fold("sealed", words(asked or PREDICT), output)
             if "hide-input" in tags:
@@ -191,8 +192,8 @@ class FoldAll(SphinxPostTransform):
             else:
                 cell.children = [*code, sealed]
         elif "hide-input" in tags:
-            title = asked or f"Code{self.shown(output)}"
-            cell.children = [*output, make_fold("code", words(title), code)]
+            title = words(asked or f"Code{self.shown(output)}")
+            cell.children = [*output, make_fold("code", title, code)]
         for child in cell:
             child.parent = cell
 

@@ -9,8 +9,9 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from bs4 import BeautifulSoup, NavigableString, Tag
-from sphinx.builders.html import StandaloneHTMLBuilder
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, Tag
+from sphinx.builders import Builder
 from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util.images import get_image_size
 
@@ -37,13 +38,14 @@ RESOLVE_THEME = (
 class Finisher(BuiltinTemplateLoader):
     """Sphinx' template loader; pages that it renders are finished by the rules of this module."""
 
-    builder: StandaloneHTMLBuilder
+    builder: Builder
 
-    def init(self, builder: StandaloneHTMLBuilder, *args: Any, **kwargs: Any) -> None:
+    def init(self, builder: Builder, *args: Any, **kwargs: Any) -> None:
         super().init(builder, *args, **kwargs)
         self.builder = builder
 
-    def render(self, template: str, context: dict[str, Any]) -> str:
+    # Sphinx' own base class says None where its loader, too, returns the text.
+    def render(self, template: str, context: dict[str, Any]) -> str:  # type: ignore[override]
         html = super().render(template, context)
         if not html.lstrip().startswith("<!DOCTYPE html>"):
             return html
@@ -99,7 +101,7 @@ def mend_theme(block: str) -> str:
 def join_styles(soup: BeautifulSoup) -> None:
     """One style sheet, `STYLE_SHEET`, in place of the first; and one viewport."""
     first, *others = soup.select('link[rel="stylesheet"]')
-    first["href"] = re.sub(r"_static/.*", f"_static/{STYLE_SHEET}", first["href"])
+    first["href"] = re.sub(r"_static/.*", f"_static/{STYLE_SHEET}", str(first["href"]))
     for tag in [*others, *soup.select('meta[name="viewport"]')[1:]]:
         tag.decompose()
 
@@ -107,7 +109,7 @@ def join_styles(soup: BeautifulSoup) -> None:
 def defer_scripts(soup: BeautifulSoup) -> None:
     """Scripts run after the page has been read, in their order; those that serve nothing go."""
     for tag in soup.select("script[src]"):
-        if PurePosixPath(tag["src"].split("?")[0]).name in UNUSED:
+        if PurePosixPath(str(tag["src"]).split("?")[0]).name in UNUSED:
             tag.decompose()
         else:
             tag["defer"] = ""
@@ -130,10 +132,12 @@ def name_controls(soup: BeautifulSoup) -> None:
     for button in soup.select(".search-button-field"):
         del button["aria-label"]
     for button in soup.select(".sidebar-toggle"):
-        button["aria-label"] = button.get("title", "")
+        button["aria-label"] = button.get("title") or ""
     for summary in soup.select(".bd-sidenav summary"):
-        chapter = summary.find_parent("li").find("a").get_text(" ", strip=True)
-        summary["aria-label"] = f"Sections of {chapter}"
+        item = summary.find_parent("li")
+        chapter = item and item.find("a")
+        assert chapter is not None  # the theme folds a list below the link to its chapter
+        summary["aria-label"] = f"Sections of {chapter.get_text(' ', strip=True)}"
     for icon in soup.select("i[class*=fa-], span[class*=fa-]"):
         icon["aria-hidden"] = "true"
 
@@ -159,13 +163,14 @@ def mark_tables(soup: BeautifulSoup) -> None:
 
 def join_header_rows(table: Tag) -> None:
     """The name of an index goes into the corner; pandas gives it a row that is empty otherwise."""
-    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
-    for above, row in zip([[], *rows], rows, strict=False):
-        if any(cell.get_text(strip=True) for cell in row[1:]):
+    rows = table.select("thead tr")
+    cells = [row.find_all(["th", "td"]) for row in rows]
+    for row, above, own in zip(rows, [[], *cells], cells, strict=False):
+        if any(cell.get_text(strip=True) for cell in own[1:]):
             continue
         if above and not above[0].get_text(strip=True):
-            above[0].extend(list(row[0].contents))
-            row[0].parent.decompose()
+            above[0].extend(list(own[0].contents))
+            row.decompose()
 
 
 def mark_citations(soup: BeautifulSoup) -> None:
@@ -178,8 +183,7 @@ def glue_punctuation(soup: BeautifulSoup) -> None:
     """A full stop after a formula stays on its line."""
     for formula in soup.select("article span.math"):
         after = formula.next_sibling
-        marks = PUNCTUATION.match(after) if isinstance(after, NavigableString) else None
-        if marks:
+        if isinstance(after, NavigableString) and (marks := PUNCTUATION.match(after)):
             after.replace_with(after[marks.end() :])
             formula.wrap(soup.new_tag("span", attrs={"class": "glued"})).append(marks[0])
 
@@ -190,7 +194,7 @@ def size_pictures(soup: BeautifulSoup, sizes: dict[str, tuple[int, int] | None])
     On a phone a wide picture scrolls in a box, so that its labels stay legible.
     """
     for number, image in enumerate(soup.select("article img")):
-        size = sizes.get(PurePosixPath(image.get("src", "")).name)
+        size = sizes.get(PurePosixPath(str(image.get("src", ""))).name)
         if size:
             image["width"], image["height"] = map(str, size)
         fit_style(image)
@@ -204,5 +208,5 @@ def size_pictures(soup: BeautifulSoup, sizes: dict[str, tuple[int, int] | None])
 
 def fit_style(image: Tag) -> None:
     """A height in the style attribute would stop a picture from shrinking with the page."""
-    if "height" in image.get("style", ""):
+    if "height" in str(image.get("style", "")):
         del image["style"]

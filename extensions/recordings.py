@@ -8,10 +8,12 @@ page whose code has changed since it was recorded is executed again, by itself.
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from myst_nb.sphinx_ import SphinxEnvType
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -23,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 def fill_cache(app: Sphinx) -> None:
     """Put the recording of every page into jupyter-cache, in place of an older one."""
-    cache = get_cache(app.env.mystnb_config.execution_cache_path)
+    config = cast(SphinxEnvType, app.env).mystnb_config
+    cache = get_cache(config.execution_cache_path)
     cache.change_cache_limit(10_000)
     recorded = 0
     for docname in sorted(app.project.docnames or app.project.discover()):

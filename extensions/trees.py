@@ -27,7 +27,7 @@ def keep_trees(env: BuildEnvironment) -> None:
     ) -> nodes.document:
         return resolve(docname, builder, doctree or read(docname), **options)
 
-    env.get_doctree, env.get_and_resolve_doctree = cache(read), resolve_new
+    vars(env).update(get_doctree=cache(read), get_and_resolve_doctree=resolve_new)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -120,8 +120,8 @@ def attempt(case: dict[str, Any], dtype: str, namespace: dict[str, Any]) -> Any:
         stack.callback(random.setstate, random.getstate())
         if numpy := sys.modules.get("numpy"):
             stack.callback(numpy.random.set_state, numpy.random.get_state())
-        if torch := sys.modules.get("torch"):
-            stack.callback(torch.set_rng_state, torch.get_rng_state())
+        if loaded := sys.modules.get("torch"):
+            stack.callback(loaded.set_rng_state, loaded.get_rng_state())
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         try:

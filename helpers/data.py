@@ -119,9 +119,9 @@ class BatchLoader:
 def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Scale uint8 images (N, 1, H, W) to float32 in [0, 1] and to `size`, antialiased."""
     X = images / 255
-    if X.shape[-2:] != size:
-        X = F.interpolate(X, size, mode="bilinear", align_corners=False, antialias=True)
-    return X
+    if X.shape[-2:] == size:
+        return X
+    return F.interpolate(X, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 class FashionMNIST(d2l.DataModule):
@@ -144,8 +144,7 @@ class FashionMNIST(d2l.DataModule):
         class_names: Its class names, by label.
 
     Raises:
-        ValueError: an argument is out of range, or a data file is damaged; the text says how to
-            mend it.
+        ValueError: an argument is out of range, or a data file is damaged.
 
     Source: Xiao, Rasul and Vollgraf (2017); the digits: Alpaydin and Kaynak (1998).
     """
@@ -197,10 +196,9 @@ class FashionMNIST(d2l.DataModule):
     def text_labels(self, indices: Tensor | list[int]) -> list[str]:
         """Class names of labels; ValueError for one that is out of range."""
         labels = [int(i) for i in indices]
-        for label in labels:
-            if not 0 <= label < self.num_classes:
-                has = f"{self.source} has classes 0 to {self.num_classes - 1}"
-                raise ValueError(f"label {label} is out of range: {has}.")
+        if wrong := [label for label in labels if not 0 <= label < self.num_classes]:
+            has = f"{self.source} has classes 0 to {self.num_classes - 1}"
+            raise ValueError(f"label {wrong[0]} is out of range: {has}.")
         return [self.class_names[label] for label in labels]
 
     def describe(self) -> str:
@@ -266,13 +264,10 @@ def read_idx(path: Path, md5: str) -> Tensor:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         content = b""
     if md5_of(content).hexdigest() != md5:
-        raise ValueError(
-            f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes). "
-            "Delete it; the next run downloads it again."
-        )
-    axes = content[3]
-    shape = np.frombuffer(content, dtype=">i4", count=axes, offset=4)
-    data = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes)
+        found = f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes)"
+        raise ValueError(f"{found}. Delete it; the next run downloads it again.")
+    shape = np.frombuffer(content, dtype=">i4", count=content[3], offset=4)
+    data = np.frombuffer(content, dtype=np.uint8, offset=4 + shape.nbytes)
     return torch.from_numpy(data.reshape(tuple(shape)).copy())
 
 

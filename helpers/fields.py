@@ -17,7 +17,7 @@ Field = list[Tensor]
 FAR = 2**20
 
 
-class ReceptiveFields(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class ReceptiveFields(TorchDispatchMode):
     """Follow the receptive field of every value through every function that is called.
 
     Where values meet, a field reaches from the first to the last pixel that one of them sees.
@@ -50,7 +50,7 @@ class ReceptiveFields(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, X: Tensor):
         """Start from images `X`, shape (N, C, H, W); of any other input the fields are unknown."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.known: dict[int, tuple[Tensor, Field | None]] = {}  # with tensors, so ids stay theirs
         self.rank, self.raised, self.lost = X.dim(), 0, False
         height, width = X.shape[2:] if X.dim() == 4 else (1, 1)
@@ -175,7 +175,7 @@ class ReceptiveFields(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def first(*sides: Tensor) -> Tensor:
     """The minimum of several sides of fields; what is repeated in all of them is read once."""
-    shape = torch.broadcast_shapes(*(t.shape for t in sides))  # type: ignore[no-untyped-call]
+    shape = torch.broadcast_shapes(*(t.shape for t in sides))
     sides = tuple(t.expand(shape) for t in sides)
     for axis in range(len(shape)):
         if all(t.stride(axis) == 0 for t in sides):

@@ -36,20 +36,18 @@ Values = Tensor | Array | Sequence[Any]
 
 def use_book_style() -> None:
     """Set matplotlib's defaults, and SVG without a date as the format in notebooks."""
-    plt.rcParams.update(
-        {
-            "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
-            "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
-            "ytick.labelcolor": INK, "axes.prop_cycle": cycler(color=SERIES),
-            "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.8,
-            "axes.spines.right": False, "axes.spines.top": False, "legend.frameon": False,
-            "figure.dpi": 100, "figure.facecolor": "white", "figure.figsize": (6, 3.2),
-            "font.size": 10, "axes.titlesize": 10, "image.interpolation": "none",
-            "svg.fonttype": "path", "svg.hashsalt": "book",
-        }
-    )  # fmt: skip
-    if get_ipython() is not None:  # type: ignore[no-untyped-call]
-        set_matplotlib_formats("svg", metadata={"Date": None})  # type: ignore[no-untyped-call]
+    plt.rcParams.update({
+        "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
+        "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
+        "ytick.labelcolor": INK, "axes.prop_cycle": cycler(color=SERIES),
+        "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.8,
+        "axes.spines.right": False, "axes.spines.top": False, "legend.frameon": False,
+        "figure.dpi": 100, "figure.facecolor": "white", "figure.figsize": (6, 3.2),
+        "font.size": 10, "axes.titlesize": 10, "image.interpolation": "none",
+        "svg.fonttype": "path", "svg.hashsalt": "book",
+    })  # fmt: skip
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def as_array(values: Values) -> Array:
@@ -71,9 +69,7 @@ def show_images(
     """Draw images (N, H, W) in rows of `columns`.
 
     Args:
-        images: Shape (N, H, W).
         titles: One for each image.
-        columns: Images in a row.
         scale: Width of an image in inches.
         cmap: Colour map.
         limits: Values at the ends of the map. Default: each image's own extremes.
@@ -89,10 +85,8 @@ def show_images(
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     height = scale * images.shape[1] / images.shape[2] + (0.25 if titles is not None else 0.05)
-    _, axes = plt.subplots(
-        rows, columns, figsize=(scale * columns, height * rows), squeeze=False, layout="compressed"
-    )
-    low, high = limits or (None, None)
+    size, (low, high) = (scale * columns, height * rows), limits or (None, None)
+    _, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="compressed")
     for ax in axes.flat:
         ax.set_axis_off()
     for i, image in enumerate(images):
@@ -102,11 +96,7 @@ def show_images(
 
 
 def photograph(name: str = "china.jpg") -> Tensor:
-    """A colour photograph that scikit-learn brings, (3, 427, 640), in [0, 1]; grey is its mean.
-
-    Args:
-        name: "china.jpg", a palace, or "flower.jpg".
-    """
+    """A photograph from scikit-learn, "china.jpg" or "flower.jpg", as (3, 427, 640) in [0, 1]."""
     from sklearn.datasets import load_sample_image
 
     return torch.from_numpy(load_sample_image(name).copy()).movedim(-1, 0) / 255
@@ -156,10 +146,8 @@ def draw_grid(
         face = "white" if cmap is None else cell_colour(value, values, cmap)
         face = HIGHLIGHT if (i, j) in highlight else face
         style, width, ink = ("--", 0.6, MUTED) if (i, j) in faint else ("-", 1.0, legible_on(face))
-        cell = Rectangle((j, i), 1, 1, fc=face, ec=MUTED, linestyle=style, linewidth=width)
-        ax.add_patch(cell)
-        text = fmt.format(value)
-        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=ink, fontsize=9)
+        ax.add_patch(Rectangle((j, i), 1, 1, fc=face, ec=MUTED, ls=style, lw=width))
+        ax.text(j + 0.5, i + 0.5, fmt.format(value), ha="center", va="center", c=ink, fontsize=9)
     ax.set(xlim=(-0.1, columns + 0.1), ylim=(rows + 0.1, -0.1), aspect="equal")
     ax.set_axis_off()
     ax.set_title(title)

@@ -38,7 +38,7 @@ except ImportError:  # Windows
 DTYPES = (torch.bfloat16, torch.float32)
 NOT_ASKED = {  # attributes that follow from the profile and the machine, not from the call
     "board", "trainer", "training", "root", "num_workers", "train", "val", "size", "batch_size",
-    "profile", "source", "class_names",
+    "profile", "source", "class_names", "hparams",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
@@ -129,7 +129,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
     for device in devices:
         twin = duplicate(net).to(device).eval()
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.device("cpu"), torch.random.fork_rng(), torch.no_grad():  # fields are real
                 rows = trace(twin, X.to(device))
             break
         except Exception as error:

@@ -14,9 +14,11 @@ import matplotlib
 import pytest
 from filelock import FileLock
 
+from tools.browser import FLAGS, find_chromium
 from tools.pages import ROOT
 
 matplotlib.use("Agg")
+CHROMIUM = find_chromium()
 
 TESTED = ROOT / "_build" / "tested"
 HTML, INSTRUCTOR = TESTED / "_build" / "html", TESTED / "_build" / "instructor"
@@ -78,3 +80,18 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> str:
         printed = done.read_text(encoding="utf-8")
     assert printed.startswith("exit status 0\n"), printed[-5000:]
     return printed
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for all tests of a process: two drivers of browsers do not go together."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: CI has to install it")
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

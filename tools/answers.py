@@ -22,7 +22,7 @@ from helpers.pages import DEFINITIONS, lift
 from tools.pages import ROOT
 
 ANSWERS = ROOT / "helpers" / "answers"
-COMPACT = {"ensure_ascii": False, "separators": (",", ":")}
+COMPACT: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
 WIDTH = 66  # characters of a line of a verdict: what the site shows without a break
 
 
@@ -83,7 +83,7 @@ def code_of(mistake: Mistake, solution: str) -> str:
 def execute(section: str, code: str) -> dict[str, Any]:
     """What the definitions of a page's lesson, and then those of some code, leave behind."""
     namespace = dict(vars(lift(page_of(section).stem)))
-    body = [node for node in ast.parse(code).body if isinstance(node, DEFINITIONS)]
+    body: list[ast.stmt] = [n for n in ast.parse(code).body if isinstance(n, DEFINITIONS)]
     exec(compile(ast.Module(body, type_ignores=[]), f"<{section}>", "exec"), namespace)
     return namespace
 
@@ -130,7 +130,7 @@ def judged_code(exercise: Code, section: str) -> dict[str, Any]:
         ValueError: a mistake is right in all cases, or cannot be told from another.
     """
     solution = solution_of(section, exercise.label)
-    cases = [{"call": call, "inputs": inputs} for call, inputs in exercise.cases]
+    cases: list[dict[str, Any]] = [{"call": c, "inputs": inputs} for c, inputs in exercise.cases]
     for case, result in zip(cases, results(exercise, section, solution, cases), strict=True):
         refused = 100 * isinstance(result, dict)  # says less than a value
         size = numbers([*case["inputs"].values(), result]) + refused

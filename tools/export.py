@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 from nbformat import NotebookNode
 
@@ -89,7 +90,7 @@ def module_source(page: Path) -> str | None:
 _DEFINITION = ast.FunctionDef | ast.ClassDef
 
 
-def _is_stored(node: ast.AST) -> bool:
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 

@@ -11,7 +11,7 @@ import ast
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from tools.pages import ROOT, find_pages, read_source, recording_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, ViewportSize
 
 MADE_ANEW: list[str] = ["7-3", "7-6"]  # the beginnings of their names
 BEGUN: list[str] = []  # written by these rules, but not far enough for the limits of what is drawn
@@ -32,7 +32,7 @@ FUNCTION, CLASS = 12, 40  # lines of code, without docstring and blank lines
 CAPTION = 30  # words
 PHRASES = ("claims hold", "waits in vain", "are let be", "of this only")
 MARKUP = re.compile(r"[:%]|\(.*\)=$|\$\$")  # lines that are no text: options, comments, labels
-SIZE = {"width": 1440, "height": 900}
+SIZE: "ViewportSize" = {"width": 1440, "height": 900}
 
 
 class Limit(NamedTuple):
@@ -89,7 +89,8 @@ class Piece(NamedTuple):
 
 def pieces(notebook: NotebookNode) -> Iterator[Piece]:
     """All code cells and lines of a page, in order, without fences, options and formulas."""
-    part, fences, formula = "lesson", [], False
+    part, formula = "lesson", False
+    fences: list[str] = []
     for cell in notebook.cells:
         if cell.cell_type == "code":
             yield Piece("aside" if "aside" in fences else part, cell, "")
@@ -156,10 +157,16 @@ def length(node: ast.stmt, source: str) -> int:
     left_out: set[int] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner):
-            left_out |= set(range(inner.body[0].lineno, inner.body[0].end_lineno + 1))
+            left_out |= set(span(inner.body[0]))
     lines = source.splitlines()
-    numbers = set(range(node.lineno, node.end_lineno + 1)) - left_out
+    numbers = set(span(node)) - left_out
     return sum(bool(lines[number - 1].strip()) for number in numbers)
+
+
+def span(node: ast.stmt) -> range:
+    """Numbers of the lines on which a statement stands."""
+    assert node.end_lineno is not None  # a parsed statement has one
+    return range(node.lineno, node.end_lineno + 1)
 
 
 def faults_of_all(page: Path) -> list[str]:
@@ -216,7 +223,7 @@ def faults_of_new(page: Path) -> list[str]:
     return found
 
 
-def excess(counts: dict[str, float], limits: dict[str, Limit]) -> list[str]:
+def excess(counts: Mapping[str, float], limits: dict[str, Limit]) -> list[str]:
     """Which of the measures are outside their limits, in words."""
     return [
         f"{name}: {counts[name]:g}, wanted {least} to {most:g}"
@@ -225,7 +232,7 @@ def excess(counts: dict[str, float], limits: dict[str, Limit]) -> list[str]:
     ]
 
 
-def row(page: Path, counts: dict[str, float], limits: dict[str, Limit]) -> str:
+def row(page: Path, counts: Mapping[str, float], limits: dict[str, Limit]) -> str:
     """A line of the table; what is outside its limits is marked."""
     over = {text.partition(":")[0] for text in excess(counts, limits)}
     cells = (f"{f'{counts[n]:.4g}' + '!' * (n in over):>9}" for n in limits)

@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from d2l import torch as d2l
+from torch import nn
 from tqdm.auto import tqdm
 
 from helpers import runs
+from helpers.data import FashionMNIST
 from helpers.history import RESULTS, History
 from helpers.training import Trainer
 from tools.pages import find_pages, read_source, resolve
@@ -87,7 +90,15 @@ def plan(page: Path) -> list[Run]:
     """
     found = []
 
-    def train(model, data, max_epochs=10, *, init=None, seed=0, dtype=None) -> History:
+    def train(
+        model: d2l.Classifier,
+        data: FashionMNIST,
+        max_epochs: int = 10,
+        *,
+        init: Callable[[nn.Module], object] | None = None,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+    ) -> History:
         key = runs.run_key(model, data, max_epochs, init, seed)
         runs.prepare(model, data, init, seed)
         folder = runs.store(data)
@@ -110,7 +121,7 @@ def plan(page: Path) -> list[Run]:
     return found
 
 
-def epoch_seconds(model, data, dtype: torch.dtype | None) -> float:
+def epoch_seconds(model: d2l.Classifier, data: FashionMNIST, dtype: torch.dtype | None) -> float:
     """Seconds of an epoch with validation, estimated from a few batches."""
     few, batches = copy.copy(data), len(data.get_dataloader(True))
     few.train = data.train[torch.arange(min(len(data.train), STEPS * data.batch_size))]
@@ -171,7 +182,7 @@ def train_pages(pages: list[Path]) -> int:
 def main(names: list[str]) -> int:
     os.environ["BOOK_PROFILE"] = "full"
     torch.set_num_threads(THREADS)
-    runs.Trainer = Reporter
+    runs.Trainer = Reporter  # type: ignore[attr-defined]  # this one trains the runs
     try:
         pages = [Path(n) if Path(n).is_file() else resolve(n) for n in names] or find_pages()
         return train_pages([page for page in pages if has_headline(page)])

@@ -188,6 +188,7 @@ def imported(source: str) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None  # nothing in the book is imported from "."
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found | {name.rpartition(".")[0] for name in found if "." in name}
 

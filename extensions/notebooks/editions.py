@@ -48,7 +48,8 @@ def with_checks_in_reach(cells: list[NotebookNode]) -> list[NotebookNode]:
     So one works in one cell; and one that does not compile leaves no verdict of before beside it.
     """
     made: list[NotebookNode] = []
-    starter, between = None, []
+    starter: NotebookNode | None = None
+    between: list[NotebookNode] = []
     for cell in cells:
         if "starter" in tags(cell):
             made += [starter, *between] if starter else []

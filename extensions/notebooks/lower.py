@@ -36,7 +36,7 @@ class Directive(NamedTuple):
     name: str
     argument: str
     options: dict[str, str]
-    body: list[str]
+    body: list[str] | None  # None where the end stands in another cell
 
 
 BREAK = "\f"  # where a new cell has to begin
@@ -166,6 +166,13 @@ def lower_directive(directive: Directive, references: References) -> str:
     name, argument, options, body = directive
     if name in DROPPED:
         return BREAK if name.endswith("-end") else ""
+    if name == "aside-start":
+        title = lower_prose(argument, references)
+        return lower_gated("###", title, body, references)
+    if name in ("solution", "solution-start"):
+        title = f"Solution to {references.text('ref', argument)}"
+        return lower_gated("####", title, body, references)
+    assert body is not None  # what has no gate ends in its own cell
     if name == "math":
         return equation("\n".join([argument, *body]).strip(), options.get("label"), references)
     if name in ("code", "code-block"):
@@ -179,12 +186,6 @@ def lower_directive(directive: Directive, references: References) -> str:
         title = references.text("ref", options["label"])
         title += f" ({lower_prose(argument, references)})" if argument else ""
         return f"{BREAK}### {title}\n\n{lower_lines(body, references)}"
-    if name == "aside-start":
-        title = lower_prose(argument, references)
-        return lower_gated("###", title, body, references)
-    if name in ("solution", "solution-start"):
-        title = f"Solution to {references.text('ref', argument)}"
-        return lower_gated("####", title, body, references)
     if name in ADMONITIONS or name == "dropdown":
         title = lower_prose(argument, references) if argument else ADMONITIONS.get(name, "")
         text = lower_lines(body, references)

@@ -8,12 +8,14 @@ import base64
 import mimetypes
 import re
 from pathlib import Path
+from typing import cast
 
 from docutils import nodes
 from pybtex.plugin import find_plugin
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinxcontrib.bibtex.citation_target import parse_citation_targets
+from sphinxcontrib.bibtex.domain import BibtexDomain
 
 DOMAINS = {"eq": "math"}  # of roles without a prefix; the others belong to the standard domain
 EXPLICIT = re.compile(r"^(?P<title>.+?)\s*<(?P<target>[^<>]+)>$", re.S)
@@ -112,7 +114,7 @@ class PageReferences:
 
     def sources(self) -> list[str]:
         """Entries of the bibliography, in its order, for all that the page has cited so far."""
-        citations = self.app.env.get_domain("cite").citations
+        citations = cast(BibtexDomain, self.app.env.get_domain("cite")).citations
         return [
             as_line(citation.formatted_entry.text.render(MARKDOWN))
             for citation in citations

@@ -171,7 +171,10 @@ def show_error(cell: NotebookNode) -> None:
     """
     wrapped = f"try:\n{textwrap.indent(cell.source, '    ')}\nexcept Exception as raised:\n"
     wrapped += '    print(f"{type(raised).__name__}: {raised}")'
-    if ast.unparse(ast.parse(wrapped).body[0].body) != ast.unparse(ast.parse(cell.source)):
+    statement = ast.parse(wrapped).body[0]
+    assert isinstance(statement, ast.Try)
+    inside = ast.Module(statement.body, type_ignores=[])
+    if ast.unparse(inside) != ast.unparse(ast.parse(cell.source)):
         raise ValueError(f"a cell that raises has a text of several lines: {cell.source!r}")
     cell.source = wrapped
     cell.outputs = [

@@ -31,7 +31,7 @@ def mix_colours(red: float = 0.3, green: float = 0.6, blue: float = 0.1) -> View
         if not -1 <= weight <= 1:
             raise ValueError(f"{name} = {weight}: choose a weight from -1 to 1.")
     photo = photograph()
-    rgb = list(Image.open(io.BytesIO(photo)).getpixel((AT % SIZE, AT // SIZE)))
+    rgb = np.asarray(Image.open(io.BytesIO(photo)))[AT // SIZE, AT % SIZE].tolist()
     pairs = list(zip(weights.values(), rgb, strict=True))
     total = round(sum(w * v for w, v in pairs), 2)
     products = " + ".join(f"{w:g}·{v}" if w >= 0 else f"(−{-w:g})·{v}" for w, v in pairs)

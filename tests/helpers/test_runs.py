@@ -545,3 +545,11 @@ def test_a_key_is_the_same_in_a_notebook():
         env={**os.environ, "BOOK_PROFILE": "check"}, check=False,
     )  # fmt: skip
     assert run.stdout.split("key")[-1].strip() == key(init="init_small"), run.stderr
+
+
+def test_the_key_does_not_know_where_the_data_lie(monkeypatch, tmp_path):
+    keys = set()
+    for folder in ("a", "b"):
+        monkeypatch.setenv("BOOK_DATA", str(tmp_path / folder))
+        keys.add(runs.run_key(d2l.Classifier(), FashionMNIST()))
+    assert len(keys) == 1

@@ -249,3 +249,10 @@ def test_a_network_that_asks_for_values_runs_on_its_own_device():
 def test_a_layer_that_is_called_twice_has_two_rows():
     layer = nn.Conv2d(1, 1, 3)
     assert len(summary(nn.Sequential(layer, layer), (1, 8, 8)).frame) == 3
+
+
+def test_fields_are_known_where_new_tensors_are_made_on_the_meta_device():
+    with torch.device("meta"):
+        net = nn.Sequential(nn.LazyConv2d(4, 3, padding=1), nn.MaxPool2d(2))
+        table = summary(net, (1, 32, 32))
+    assert [row.field for row in table.rows] == [(3, 3), (4, 4)]

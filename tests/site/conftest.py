@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import os
 import threading
 from collections.abc import Iterator
 
@@ -10,26 +9,10 @@ import pytest
 
 from tests.conftest import HTML
 from tests.test_book import SOURCES
-from tools.browser import FLAGS, find_chromium
 from tools.pages import ROOT
 
 PATHS = ["index", "how-to-run", *(p.relative_to(ROOT).with_suffix("").as_posix() for p in SOURCES)]
-CHROMIUM = find_chromium()
 of_every_path = pytest.mark.parametrize("path", PATHS)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: CI has to install it")
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
