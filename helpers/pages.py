@@ -43,7 +43,12 @@ def code_cells(page: Path) -> list[str]:
 def definitions(page: Path) -> list[ast.stmt]:
     """Imports, functions and classes at the top level of the page's cells, in their order."""
     nodes = [node for source in code_cells(page) for node in ast.parse(source).body]
-    return [node for node in nodes if isinstance(node, DEFINITIONS)]
+    return [node for node in nodes if isinstance(node, DEFINITIONS) and not is_claim(node)]
+
+
+def is_claim(node: ast.stmt) -> bool:
+    """Whether a statement makes a claim about recorded runs, which only the page has."""
+    return "recorded" in map(ast.unparse, getattr(node, "decorator_list", []))
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import Any
 VIEWS = {  # function: the module, the script and the style it is in
     "dense_to_local": "matrix",
     "kernel_playground": "playground",
+    "lenet_live": "lenet",
     "mix_colours": "colours",
     "padding_stride": "padding",
     "shift_and_pool": "pooling",
