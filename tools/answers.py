@@ -160,7 +160,7 @@ def judged_values(exercise: Values) -> dict[str, Any]:
         fewer = range(part.digits) if isinstance(part.right, float) else ()
         coarse = {hashed(round(part.right, digits)) for digits in fewer}
         says = wrap(f"{head}right so far. Now to the nearest {10**-part.digits:.6g}.")
-        wrong |= dict.fromkeys(coarse - wrong.keys(), says)
+        wrong |= dict.fromkeys(sorted(coarse - wrong.keys()), says)
         if hashed(part.right) in wrong:
             raise ValueError(f"ex-{exercise.label} {key}: the right answer is among the wrong ones")
         parts[key] = {

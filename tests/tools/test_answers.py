@@ -145,10 +145,12 @@ def test_a_counterexample_is_small(section, exercise):
 def test_the_cases_are_not_too_regular(section, exercise):
     """Not all square, not symmetric, some by default arguments."""
     for case in entry(section, exercise)["cases"]:
-        shown = [checking.shape(value) for value in case["inputs"].values()]
+        shapes = [checking.shape(value) for value in case["inputs"].values()]
+        shown = [shape for shape in shapes if len(shape) > 1]
         if shown and all(len(set(shape)) > 1 for shape in shown):
             return
-    assert not exercise.inputs, "every case has a square input"
+    by_nature = exercise.label == "lenet-precision"  # a confusion matrix has equal sides
+    assert by_nature or not exercise.inputs, "every case has a square input"
 
 
 @of_all_code
