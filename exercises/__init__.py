@@ -83,6 +83,11 @@ def exercises_of(section: str) -> list[Code | Values]:
     return import_module(f"exercises.{section}").EXERCISES
 
 
+def in_order(answer: object) -> object:
+    """An answer as it is shown; a set always in the same order."""
+    return f"{{{', '.join(map(repr, sorted(answer)))}}}" if isinstance(answer, set) else answer
+
+
 def note(exercise: Code | Values) -> str:
     """What an instructor may want to know of an exercise, in Markdown."""
     if isinstance(exercise, Code):
@@ -90,5 +95,5 @@ def note(exercise: Code | Values) -> str:
     else:
         parts = exercise.parts.items()
         pairs = [(f"`{key}` " if key else "", part) for key, part in parts]
-        lines = [f"- {key}{answer}: {why}" for key, part in pairs for answer, why in part.wrong]
+        lines = [f"- {k}{in_order(answer)}: {why}" for k, p in pairs for answer, why in p.wrong]
     return "\n".join(["**For instructors.** The check knows these mistakes:\n", *lines])
