@@ -25,7 +25,8 @@ INK = "#24292f"
 MUTED = "#6e7781"
 SERIES = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#57606a")
 HIGHLIGHT = "#ffd8a8"
-MARKERS = ("o", "s", "^", "D", "v", "P")
+PHONE = 3.7  # inches, the width of a figure that is not shrunk on a phone
+MARKERS = "os^DvP"
 KIND_COLOURS = {  # of boxes in diagrams; text on them is INK
     "convolution": "#ddf4ff", "activation": "#ffebe9", "pooling": "#dafbe1",
     "normalisation": "#fbefff", "dense": HIGHLIGHT, "sum": "#fff8c5",
@@ -69,9 +70,7 @@ def show_images(
     """Draw images (N, H, W) in rows of `columns`.
 
     Args:
-        titles: One for each image.
         scale: Width of an image in inches.
-        cmap: Colour map.
         limits: Values at the ends of the map. Default: each image's own extremes.
 
     Raises:
@@ -128,10 +127,7 @@ def draw_grid(
 
     Args:
         ax: Where to draw; its scale is one unit a cell.
-        values: Shape (rows, columns).
-        title: Written above.
-        highlight: Cells (row, column) to mark.
-        faint: Cells to draw grey and dashed, for padding.
+        highlight, faint: Cells (row, column) to mark, or to draw grey and dashed, for padding.
         cmap: Colours the cells around 0; without it they are white.
         fmt: How a number is written.
 
@@ -177,33 +173,41 @@ def show_grids(
     fmt: str = "{:g}",
     cell: float = 0.42,
 ) -> None:
-    """Draw matrices side by side, as in X ∗ K = Y.
+    """Draw matrices side by side, as in X ∗ K = Y, in as many lines as a phone's width asks for.
 
     Args:
         grids: Title → matrix, from left to right.
         symbols: What to write between neighbours, such as ("∗", "=").
         highlight, faint: Title → cells to mark, or to draw as padding.
-        cmap, fmt: As in `draw_grid`.
-        cell: Side of a cell in inches.
+        cell: Side of a cell in inches; other options as in `draw_grid`.
     """
     arrays = {title: as_array(values) for title, values in grids.items()}
     between, margin, head = 1.0, 0.1, 0.8  # in cells
-    tallest = max(array.shape[0] for array in arrays.values()) + 2 * margin
-    widths = [array.shape[1] + 2 * margin for array in arrays.values()]
-    width, height = sum(widths) + between * (len(arrays) - 1), tallest + head
-    fig = plt.figure(figsize=(width * cell, height * cell))
-    left = 0.0
-    for k, (title, array) in enumerate(arrays.items()):
-        rows = array.shape[0] + 2 * margin
-        bottom = (tallest - rows) / 2
-        ax = fig.add_axes((left / width, bottom / height, widths[k] / width, rows / height))
-        marks = ((which or {}).get(title, ()) for which in (highlight, faint))
-        draw_grid(ax, array, title, *marks, cmap=cmap, fmt=fmt)
-        left += widths[k]
-        if k < len(symbols) and k + 1 < len(arrays):
-            middle = (left + between / 2) / width, tallest / 2 / height
-            fig.text(*middle, symbols[k], ha="center", va="center", fontsize=14)
-        left += between
+    widths = {title: array.shape[1] + 2 * margin for title, array in arrays.items()}
+    lines: list[list[str]] = [[]]
+    for title in arrays:
+        taken = sum(widths[each] + between for each in lines[-1]) + widths[title]
+        if lines[-1] and taken * cell > PHONE:
+            lines.append([])
+        lines[-1].append(title)
+    leading = between if len(lines) > 1 and symbols else 0  # for the symbol that begins a line
+    tall = [max(arrays[t].shape[0] for t in line) + 2 * margin for line in lines]
+    width = leading + max(sum(widths[t] + between for t in line) - between for line in lines)
+    height = sum(tall) + head * len(lines)
+    fig, signs, below = plt.figure(figsize=(width * cell, height * cell)), ["", *symbols], height
+    for line, tallest in zip(lines, tall, strict=True):
+        below -= tallest + head
+        left = leading
+        for title in line:
+            sign = signs.pop(0) if signs else ""
+            place = (left - between / 2) / width, (below + tallest / 2) / height
+            fig.text(*place, sign, ha="center", va="center", fontsize=24 if sign == "⋆" else 14)
+            rows = arrays[title].shape[0] + 2 * margin
+            bottom = (below + (tallest - rows) / 2) / height
+            ax = fig.add_axes((left / width, bottom, widths[title] / width, rows / height))
+            marks = ((which or {}).get(title, ()) for which in (highlight, faint))
+            draw_grid(ax, arrays[title], title, *marks, cmap=cmap, fmt=fmt)
+            left += widths[title] + between
 
 
 def plot_curves(
@@ -219,13 +223,10 @@ def plot_curves(
 
     Args:
         curves: Name → y (x counts from 1), or name → (x, y).
-        xlabel, ylabel: What the axes show, with the unit.
         ax: Where to draw. Default: a new figure.
-        markers: Mark the points.
         axes_options: Passed to `Axes.set`, for example `xscale="log"`.
     """
-    if ax is None:
-        _, ax = plt.subplots(layout="constrained")
+    ax = ax or plt.subplots(layout="constrained")[1]
     for k, (name, curve) in enumerate(curves.items()):
         x, y = curve if isinstance(curve, tuple) else (range(1, len(curve) + 1), curve)
         marker = MARKERS[k % len(MARKERS)] if markers else None
@@ -254,10 +255,10 @@ def plot_history(*histories: Any, names: Sequence[str] | None = None) -> None:
         prefix = f"{name}, " if len(histories) > 1 or names is not None else ""
         style: Any = {"color": SERIES[k % len(SERIES)], "markersize": 4}
         dots = {"marker": MARKERS[k % len(MARKERS)], **style}
-        left.plot(epochs, history.train_loss, "--", label=f"{prefix}training", **style)
-        left.plot(epochs, history.val_loss, label=f"{prefix}validation", **dots)
-        right.plot(epochs, history.train_acc, "--", label=f"{prefix}training", **style)
-        right.plot(epochs, history.val_acc, label=f"{prefix}validation", **dots)
+        for ax, name in ((left, "loss"), (right, "acc")):
+            train, val = getattr(history, f"train_{name}"), getattr(history, f"val_{name}")
+            ax.plot(epochs, train, "--", label=f"{prefix}training", **style)
+            ax.plot(epochs, val, label=f"{prefix}validation", **dots)
     left.set(xlabel="epoch", ylabel="loss (nats)")
     right.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
     left.legend(fontsize=8)
@@ -278,20 +279,19 @@ def draw_box(
     """Draw a rounded box from its lower left corner; `face` is one of KIND_COLOURS or a colour."""
     style, face = "round,pad=0,rounding_size=0.08", KIND_COLOURS.get(face, face)
     ax.add_patch(FancyBboxPatch(xy, width, height, boxstyle=style, fc=face, ec=INK, linewidth=1))
-    x, y = xy[0] + width / 2, xy[1] + height / 2
-    ax.text(x, y, text, ha="center", va="center", fontsize=fontsize, color=INK)
+    place = xy[0] + width / 2, xy[1] + height / 2, text
+    ax.text(*place, ha="center", va="center", fontsize=fontsize, color=INK)
 
 
 def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Draw an arrow from `start` to `end`; for block diagrams."""
-    style: Any = {"mutation_scale": 10, "color": INK, "shrinkA": 0, "shrinkB": 0}
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", **style))
+    style: Any = {"arrowstyle": "-|>", "mutation_scale": 10, "color": INK}
+    ax.add_patch(FancyArrowPatch(start, end, shrinkA=0, shrinkB=0, **style))
 
 
 def new_canvas(width: float, height: float) -> Axes:
     """An empty drawing area for a diagram, one unit an inch, its origin at the lower left."""
-    fig = plt.figure(figsize=(width, height))
-    ax = fig.add_axes((0, 0, 1, 1))
+    ax = plt.figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     ax.set_axis_off()
     return ax

@@ -59,6 +59,17 @@ def test_a_grid_shows_its_numbers_and_its_marks():
     assert marked == [(1, 0)]  # row 0, column 1
 
 
+def test_a_row_of_grids_is_broken_before_a_symbol_where_a_phone_ends():
+    grids = {name: torch.zeros(4, 4) for name in "XKY"}
+    for cell, rows in ((0.2, 1), (0.35, 2), (0.5, 3)):
+        plotting.show_grids(grids, ("⋆", "="), cell=cell)
+        fig = plt.gcf()
+        assert fig.get_figwidth() <= plotting.PHONE
+        assert len({round(ax.get_position().y0, 3) for ax in fig.axes}) == rows
+        left = {sign.get_text(): sign.get_position()[0] for sign in fig.texts}
+        assert (left["="] < fig.axes[0].get_position().x0) == (rows > 1)
+
+
 def test_curves_keep_names_and_values():
     plotting.plot_curves({"a": [3, 1], "b": ([0, 5], [2, 4])}, "step", "loss", yscale="log")
     ax = plt.gca()
