@@ -11,6 +11,7 @@
 | `{dropdown} Title` | its content | the title |
 | a solution, and an admonition of class `dropdown` | its content | its own title |
 
+A verdict that comes straight after a prediction would tell it, and so is folded with it.
 `mystnb: {code_prompt_show: …}` in a cell's metadata replaces a title, except a printed one. A title
 says what is inside, so it is the toggle's name for everybody. Folds need no script; a link into a
 closed one opens it; on paper, those that hold text are open (`_static/book.css`).
@@ -34,7 +35,8 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.nodes import is_exercise_node, solution_node
 
-VERDICTS = ("proof", "claims", "recorded-claims")
+from tools.pages import VERDICTS
+
 LONGEST = 96  # characters of a verdict, which stays on one line beside both side bars
 PREDICT = "Predict first, then open"
 BEFORE_MYST_NB = 198  # priority: MyST-NB hides cells at 199, and finds nothing left to hide
@@ -155,6 +157,7 @@ class FoldAll(SphinxPostTransform):
             self.fold_cell(cell, set(cell["cell_metadata"].get("tags", [])))
         for cell in cells:
             put_beside(cell)
+            seal(cell)
         for solution in list(self.document.findall(solution_node)):
             title, section = solution.children
             made = make_fold("solution", title.children, section.children)
@@ -173,10 +176,10 @@ class FoldAll(SphinxPostTransform):
         code = [child for child in cell if child.get("nb_element") == "cell_code_source"]
         output = [child for child in cell if child not in code]
         asked = cell["cell_metadata"].get("mystnb", {}).get("code_prompt_show")
-        if tags & set(VERDICTS):
+        if tags & VERDICTS:
             verdict = read_verdict(output)
             if problem := fault(verdict, output):
-                kind = ", ".join(sorted(tags & set(VERDICTS)))
+                kind = ", ".join(sorted(tags & VERDICTS))
                 logger.warning("a cell tagged %s %s", kind, problem, location=cell)
             tick = nodes.inline("", "✓", classes=["tick"])
             title = [tick, nodes.Text(" "), *words(verdict.removeprefix("✓").strip())]
@@ -259,6 +262,22 @@ def put_beside(cell: nodes.container) -> None:
         row = nodes.container(classes=["beside"])
         parent.replace(cell, row)
         row.append(cell)
+
+
+def seal(cell: nodes.container) -> None:
+    """Put a verdict that comes straight after a sealed answer inside it: it would tell it."""
+    place = cell.parent.index(cell)
+    before = cell.parent[place - 1] if place else nodes.container()
+    answer = next(
+        (f for f in before.children if isinstance(f, fold) and f["kind"] == "sealed"), None
+    )
+    if answer is not None and is_cell(before) and has_verdict(cell):
+        cell.parent.remove(cell)
+        answer.append(cell)
+
+
+def has_verdict(cell: nodes.container) -> bool:
+    return any(isinstance(part, fold) and part["kind"] == "verdict" for part in cell)
 
 
 def fold_admonitions(document: nodes.document) -> None:

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from tools.pages import ROOT, find_pages, read_source, recording_of
+from tools.pages import ROOT, VERDICTS, find_pages, read_source, recording_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize
 
 MADE_ANEW: list[str] = ["7-2", "7-3", "7-5", "7-6"]  # the beginnings of their names
 BEGUN: list[str] = []  # written by these rules, but not far enough for the limits of what is drawn
-VERDICTS = {"proof", "claims", "recorded-claims"}
 FOLDED = VERDICTS | {"hide-cell", "hide-input"}
 WIDTH = 72  # columns of visible code
 FUNCTION, CLASS = 12, 40  # lines of code, without docstring and blank lines

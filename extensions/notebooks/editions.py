@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from tools.pages import VERDICTS
+
 EXERCISE = {"starter", "check", "solution"}  # tags of cells that are no part of a lesson
 GATE = re.compile(r"^```\{solution-(start|end)\}.*?^```\n?", re.S | re.M)
 SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1\n?", re.S | re.M)
@@ -69,6 +71,17 @@ def joined(starter: NotebookNode, check: NotebookNode) -> NotebookNode:
     gap = "\n" * (3 if starter.source.lstrip().startswith("def ") else 2)
     source, outputs = starter.source + gap + check.source, [*starter.outputs, *check.outputs]
     return NotebookNode({**check, "source": source, "outputs": outputs})
+
+
+def sealed(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells; a verdict that comes straight after a prediction is hidden like its answer."""
+    made: list[NotebookNode] = []
+    for cell in cells:
+        if made and VERDICTS & tags(cell) and "hide-output" in tags(made[-1]):
+            metadata = {**cell.metadata, "tags": [*tags(cell), "hide-output"]}
+            cell = NotebookNode({**cell, "metadata": NotebookNode(metadata)})
+        made.append(cell)
+    return made
 
 
 def untried(cells: list[NotebookNode]) -> Iterator[NotebookNode]:

@@ -29,6 +29,7 @@ from sphinx.util import logging
 from exercises import exercises_of, note
 from extensions.notebooks.bundle import HIDDEN, set_up_cells
 from extensions.notebooks.editions import (
+    sealed,
     untried,
     with_checks_in_reach,
     with_notes,
@@ -37,7 +38,7 @@ from extensions.notebooks.editions import (
 from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
 from extensions.notebooks.references import PageReferences
 from helpers.live.view import filled
-from tools.pages import read_source, recording_of
+from tools.pages import VERDICTS, read_source, recording_of
 
 FOLDER, STUDENT = "notebooks", "student"
 INSTRUCTOR = "BOOK_INSTRUCTOR"  # names the folder of the instructor's edition, outside the site
@@ -111,7 +112,7 @@ def make_standalone(
     """
     cells: list[NotebookNode] = []
     page = list(untried(without_solutions(notebook.cells))) if student else notebook.cells
-    page = with_checks_in_reach(with_notes(page, notes or {}))
+    page = with_checks_in_reach(with_notes(sealed(page), notes or {}))
     set_up = set_up_cells(page, issues=issues, student=student)
     for cell in page:
         if cell.cell_type == "markdown":
@@ -145,6 +146,8 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     """A code cell with metadata that Jupyter and Colab know, and the caption of its figure."""
     tags, figure = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}).get("figure")
     title = next((FOLDED[tag] for tag in tags if tag in FOLDED), None)
+    if title and not VERDICTS.intersection(tags):
+        title = cell.metadata.get("mystnb", {}).get("code_prompt_show", title)
     cell.metadata = dict(HIDDEN) if title else {}
     if title and not cell.source.startswith(("#@title", "# @title")):  # what a folded cell shows
         cell.source = f"#@title {title}\n{cell.source}"
@@ -158,8 +161,8 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
-    sealed = "hide-output" in tags  # a caption would tell what a prediction asks for
-    caption = "" if sealed else lower_prose(figure.get("caption", ""), references)
+    told = "hide-output" in tags  # a caption would tell what a prediction asks for
+    caption = "" if told else lower_prose(figure.get("caption", ""), references)
     return [cell, new_markdown_cell(figure_caption(number, caption))]
 
 

@@ -27,7 +27,10 @@ parts:
 """
 PAGE = Path(__file__).with_name("folds.md").read_text(encoding="utf-8")
 PRINTED = {"proof": "equals `math.floor` on 36 cases\n", "hide-output": "half a pixel\n"}
-RETURNED = {"recorded-claims": "'ReLU ends ahead of sigmoid, by 0.10 to 0.14 over 5 seeds'"}
+RETURNED = {
+    "claims": "'the shift is half a pixel for every even kernel'",
+    "recorded-claims": "'ReLU ends ahead of sigmoid, by 0.10 to 0.14 over 5 seeds'",
+}
 
 
 def make_book(folder: Path, page: str = PAGE) -> Path:
@@ -77,6 +80,7 @@ def titles(html: BeautifulSoup, kind: str) -> list[str]:
 def test_a_title_says_what_is_inside(html):
     assert titles(html, "verdict") == [
         "✓ equals math.floor on 36 cases",
+        "✓ the shift is half a pixel for every even kernel",
         "✓ ReLU ends ahead of sigmoid, by 0.10 to 0.14 over 5 seeds",
     ]
     assert titles(html, "code") == [
@@ -92,13 +96,15 @@ def test_a_title_says_what_is_inside(html):
 
 
 def test_the_verdict_is_printed_once_and_its_code_is_inside(html):
-    (proof, _) = html.select("details.verdict")
+    proof, *_ = html.select("details.verdict")
     assert "cases += 1" in proof.select_one(".inside").get_text()
     assert str(html).count("36 cases") == 1
 
 
 def test_what_a_fold_hides_is_inside_and_its_names_too(html):
     assert html.select_one("details.sealed .cell_output").get_text(strip=True) == "half a pixel"
+    told = html.select("details.sealed details.verdict > summary")  # it would tell the answer
+    assert [tag.get_text() for tag in told] == titles(html, "verdict")[1:2]
     aside, solution = html.select_one("#why-shift"), html.select_one("#sol-half")
     for inside, words in ((aside, "no middle"), (solution, "1 / 2")):
         assert inside.parent.name == "details" and words in " ".join(inside.get_text().split())
@@ -126,11 +132,11 @@ def test_a_notebook_folds_the_same_cells_and_keeps_a_prediction_sealed(site):
         "#@title Imports",
         "#@title Proof: its verdict is printed below",
         *["#@title Code of what is shown below"] * 2,
-        "#@title Claims: their verdict is printed below",
+        *["#@title Claims: their verdict is printed below"] * 2,
         "#@title Code of what is shown below",
     ]
     (sealed,) = [cell for cell in cells if cell.source == 'print("half a pixel")']
-    assert sealed.outputs == []
+    assert sealed.outputs == cells[cells.index(sealed) + 1].outputs == []
     headings = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
     assert headings[0] == "### Why does $k = 4$ of `conv2d` shift a picture?"
 
