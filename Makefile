@@ -62,7 +62,7 @@ test: $(READY) ## re-execute all pages, test helpers, operators, site (one page:
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not slow" $(TESTS)
 
 test-all: $(READY) ## what is slow and `make test` leaves out
-	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m slow $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 pdf: book ## the whole book as one PDF, _build/book.pdf
 	@$(MAKE) --no-print-directory ready

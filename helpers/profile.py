@@ -76,7 +76,7 @@ PROFILES = {
             num_train_large=1_437, max_batch_large=16, width=0.25, speedup=5,
         ),
         Profile(
-            "quick", "fashion-mnist", num_train=12_000, num_val=2_000, max_epochs=10, max_side=72,
+            "quick", "fashion-mnist", num_val=2_000, max_epochs=10, max_side=72,
             num_train_large=6_000, max_batch_large=32, width=0.25, speedup=3,
         ),
         Profile("full", "fashion-mnist"),
