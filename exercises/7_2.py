@@ -61,6 +61,9 @@ DIAGONAL = Values(
         "blind": Part(
             [[1, 0], [0, -1]],
             [
+                ([[2, 0], [0, -2]], "right up to a factor; put 1 at the upper left."),
+                ([[-1, 0], [0, 1]], "right up to a factor; put 1 at the upper left."),
+                ([[0.5, 0], [0, -0.5]], "right up to a factor; put 1 at the upper left."),
                 ([[1, -1], [0, 0]], "that is [1, −1] with a row of zeros: it sees every row rise."),
                 ([[1, 0], [-1, 0]], "that is the difference down a column, which sees the edge."),
                 ([[1, 0], [0, 1]], "on the white part it gives 2: its weights do not add up to 0."),
@@ -76,8 +79,8 @@ DESIGN = Values(
     "design",
     name="design",
     shows=(
-        "A second derivative answers to thin lines and to both sides of an edge, not to ramps; "
-        "and it amplifies noise, which the blur before it takes away."
+        "A second derivative answers to thin lines and to both sides of an edge, not to ramps. And "
+        "against noise only a mean *along* an edge helps: across it, edge and noise shrink alike."
     ),
     parts={
         "ramp": Part(
@@ -85,7 +88,9 @@ DESIGN = Values(
             [
                 (3, "that is the first derivative, the slope."),
                 (6, "left plus right, minus *twice* the middle."),
+                *(([0] * n, "right; one number is enough.") for n in (2, 3, 4, 5, 6)),
             ],
+            otherwise="not this. Take three neighbours, such as 1, 4 and 7; give one number.",
         ),
         "square": Part(
             2,
@@ -115,44 +120,62 @@ DESIGN = Values(
             ],
             otherwise="not this. Four windows of three cells; write them all down.",
         ),
-        "noise": Part(
-            6**0.5,
+        "blur": Part(
+            [0.25, 0.5, 0.25],
             [
-                (6.0, "that is the variance. Take the root."),
+                ([0.333, 0.333, 0.333], "on 0 1 0 it gives 1/3, on 1 0 1 it gives 2/3."),
+                ([1, 2, 1], "in the right proportion, but these weights add up to 4."),
+                (
+                    [0.5, 0, 0.5],
+                    "on 0 1 0 it gives 0, on 1 0 1 it gives 1: black and white change.",
+                ),
+                ([0, 0.5, 0], "that only darkens: the weights add up to ½."),
+                ([0.5, 0.5, 0.5], "these weights add up to 1½."),
+            ],
+            digits=3,
+            otherwise="not this. Two windows occur, 0 1 0 and 1 0 1, and both must give ½.",
+        ),
+        "blurred": Part(
+            6**0.5 / 4,
+            [
+                (1.5, "blurred neighbours share pixels: they are not independent any more."),
+                (6**0.5, "that is without the blur."),
+                (0.38, "that is the variance. Take the root."),
                 (0.0, "the weights add up to 0, but noise does not cancel: squares add up."),
-                (4.0, "standard deviations do not add up; variances do."),
-                (2.0, "do not forget the outer two weights."),
-                (2**0.5, "that is [1, −1]."),
+            ],
+            digits=2,
+            otherwise="not this. Put blur and derivative into one kernel of five weights.",
+        ),
+        "alone": Part(
+            0.5**0.5,
+            [
+                (1.0, "that is the answer to the edge. Divide it by that of the noise."),
+                (2**0.5, "that is the noise, or the ratio upside down."),
+                (0.5, "the noise has the variance 2; take its root."),
             ],
             digits=2,
         ),
-        "blurred": Part(
-            0.375,
+        "along": Part(
+            1.5**0.5,
             [
-                (36 / 256, "that is the variance. Take the root."),
-                (1.0, "the weights add up to 1, but their squares add up to less."),
-                (1 / 3, "that is the mean of nine pixels."),
-                (0.612, "that is the blur in one direction only."),
-                (6.0, "do not forget the 16."),
+                (0.5**0.5, "three pixels along the edge are alike, but their noise is not."),
+                (3 * 0.5**0.5, "the mean of three has a third of the variance; take its root."),
+                (3**0.5, "that is the gain. Multiply it with the ratio of [1, −1] alone."),
+                (0.82, "that is the noise. What does the edge give?"),
+                (0.41, "the edge is not weakened: above and below it looks the same."),
             ],
-            digits=3,
+            digits=2,
         ),
-        "sums": Part(
-            [0, 1],
+        "across": Part(
+            0.5**0.5,
             [
-                ([1, 0], "the other way round."),
-                ([4, 1], "with their signs: 1 − 2 + 1."),
-                ([0, 16], "do not forget that the blur is divided by 16."),
+                (1.5**0.5, "the mean also flattens the edge: [1, −1] then finds 1/3 of it."),
+                (0.41, "blurred neighbours share two pixels of three; they are not independent."),
+                (0.47, "that is the noise. What does the edge give?"),
+                (0.24, "the edge gives 1/3, and the noise is 0.47."),
             ],
-        ),
-        "why": Part(
-            "b",
-            [
-                ("a", "it makes them less steep."),
-                ("c", "a factor would do for that, and would not change what is seen."),
-                ("d", "[1, −2, 1] is a single row; nothing needs to be separated."),
-            ],
-            otherwise="give one of the letters a, b, c, d.",
+            digits=2,
+            otherwise="not this. Put mean and difference into one kernel of four weights.",
         ),
     },
 )
@@ -165,7 +188,7 @@ ORDER = Code(
         "Binomial coefficients with alternating signs, the last one +1: d + 1 weights, and fewer "
         "cannot give 0 for d powers."
     ),
-    cases=[(f"derivative_kernel({d})", {}) for d in (1, 2, 3, 0, 4, 6)],
+    cases=[(f"derivative_kernel({d})", {}) for d in (1, 2, 3, 4, 6)],
     mistakes=[
         Mistake(
             "The sign of the odd orders",
@@ -185,7 +208,7 @@ ORDER = Code(
         ),
         Mistake(
             "One order too many",
-            "This is the kernel of order d + 1. For d = 0 one weight is enough, a 1.",
+            "This is the kernel of order d + 1. The order d needs d + 1 weights, not d + 2.",
             {"range(d)": "range(d + 1)"},
         ),
         Mistake(
@@ -198,6 +221,12 @@ ORDER = Code(
             "Divided by d!",
             "These weights give 1 for j to the power d; d! was asked for, as for a derivative.",
             {"return K": "return K / math.factorial(d)"},
+        ),
+        Mistake(
+            "One axis too many",
+            "These are the right weights in a matrix of one row, (1, d + 1). Return them alone, "
+            "(d + 1,).",
+            {"return K": "return K[None]"},
         ),
         Mistake(
             "Only the two ends",
@@ -213,7 +242,7 @@ def derivative_kernel(d):
 def derivative_kernel(d):
     return [(-1) ** (d - m) * math.comb(d, m) for m in range(d + 1)]
 """,
-    draw=lambda random: (f"derivative_kernel({random.randint(0, 7)})", {}),
+    draw=lambda random: (f"derivative_kernel({random.randint(1, 7)})", {}),
 )
 
 DIRECTION = Code(
@@ -222,7 +251,7 @@ DIRECTION = Code(
     inputs="",
     shows=(
         "Two kernels span all directions: cos φ S + sin φ Sᵀ. A network with these two can tell "
-        "any angle."
+        "the angle of any smooth slope."
     ),
     cases=[(f"slope_kernel({phi})", {}) for phi in (0, 90, 30, 135, 180, -60, 400)],
     mistakes=[
@@ -502,15 +531,13 @@ FIELD = Values(
             digits=1,
         ),
         "share": Part(
-            0.96,
+            "c",
             [
-                (0.29, "19 of 65 columns, but the columns do not count alike."),
-                (0.68, "that is one standard deviation to each side; 9.5 pixels are two."),
-                (0.95, "nearly: 9.5 pixels are a little more than two standard deviations."),
-                (1.0, "not all of it; 5 % or so lies further out."),
-                (96, "as a share, between 0 and 1."),
+                ("a", "the columns do not count alike: most paths end near the middle."),
+                ("b", "that is one standard deviation to each side; 9.5 pixels are two."),
+                ("d", "nearly, but a few per cent lie further out."),
             ],
-            digits=2,
+            otherwise="give one of the letters a, b, c, d.",
         ),
     },
 )

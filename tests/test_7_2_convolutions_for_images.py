@@ -1,6 +1,6 @@
 """Section 7.2: shapes, values by hand, PyTorch and SciPy as oracles, what is learned, fields."""
 
-from itertools import islice, product
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -149,6 +149,12 @@ def test_the_proof_of_the_page_counts_its_cases():
     assert page.count_agreements(page.corr2d_im2col) == 162
 
 
+@pytest.mark.parametrize("k_h, k_w, c", [(3, 3, 2), (1, 4, 3), (2, 5, 1)])
+def test_shifted_sums_are_conv2d(k_h, k_w, c):
+    X, K = torch.randn(6, 9), torch.randn(c, k_h, k_w)
+    assert_close(page.add_shifted(X, K), F.conv2d(X[None, None], K[:, None])[0])
+
+
 def test_the_clock_calls_once_more_than_asked():
     calls = []
     milliseconds = page.time_call(lambda: calls.append(None), 3)
@@ -199,8 +205,7 @@ def test_convolution_is_that_of_scipy_and_is_not_correlation():
 
 def descend(operator, X, Y, K, lr, num_steps):
     """All kernels and all losses of a descent, the start first."""
-    steps = islice(page.learn_kernel(operator, X, Y, K, lr), num_steps + 1)
-    kernels, losses = zip(*steps, strict=True)
+    kernels, losses = zip(*page.learn_kernel(operator, X, Y, K, lr, num_steps), strict=True)
     return torch.stack(kernels), list(losses)
 
 
@@ -239,6 +244,17 @@ def test_the_band_determines_the_column_sums_alone(seed):
     assert_close(path[-1].sum(0), torch.tensor([1.0, -1]), rtol=0, atol=1e-3)
     assert_close(path[-1][0] - path[-1][1], start[0] - start[1], rtol=0, atol=1e-4)
     assert torch.linalg.matrix_rank(im2col(band(), 2, 2)) == 2
+
+
+@pytest.mark.parametrize("image, rank", [("stripes", 3), ("ramp", 2)])
+def test_edges_everywhere_are_not_enough(image, rank):
+    """A sum of a column and a row is not seen by [[1, -1], [-1, 1]]."""
+    X = {
+        "stripes": torch.tensor([[0.0], [1], [1], [0], [1]]) + torch.tensor([0.0, 1, 1, 0, 1, 0]),
+        "ramp": torch.arange(9.0).reshape(3, 3),
+    }[image]
+    assert not loops(X, torch.tensor([[1.0, -1], [-1, 1]])).any()
+    assert torch.linalg.matrix_rank(im2col(X, 2, 2)) == rank
 
 
 @pytest.mark.parametrize(

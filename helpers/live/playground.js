@@ -9,22 +9,26 @@ import { Pen, QUIET, clamp, diverging, html, number, paint, svg } from "./view.j
 
 const CELL = 44;
 const PRESETS = {
-  blur: { W: [1, 1, 1, 1, 1, 1, 1, 1, 1] },
-  "vertical edges": { W: [-1, 0, 1, -2, 0, 2, -1, 0, 1] },
-  "horizontal edges": { W: [-1, -2, -1, 0, 0, 0, 1, 2, 1] },
+  "sum of nine": { W: [1, 1, 1, 1, 1, 1, 1, 1, 1] },
+  "[1, −1]": { W: [0, 0, 0, 0, 1, -1, 0, 0, 0] },
+  "vertical edges": { W: [1, 0, -1, 2, 0, -2, 1, 0, -1] },
+  "horizontal edges": { W: [1, 2, 1, 0, 0, 0, -1, -2, -1] },
   points: { W: [-1, -1, -1, -1, 8, -1, -1, -1, -1] },
 };
 
 /** @param {number[]} values Of a square. */
 const side = (values) => Math.sqrt(values.length);
 
+/** The kernel as it lies on the image: a convolution, `flip`, turns it by 180°. @param {number[]} K @param {boolean} flip */
+const laid = (K, flip) => (flip ? [...K].reverse() : K);
+
 /**
- * What a square kernel answers on a square image; `flip` turns the kernel by 180° first (a convolution).
+ * What a square kernel answers on a square image; `flip` turns the kernel first.
  * @param {number[]} X @param {number[]} K @param {boolean} flip
  */
 export function slide(X, K, flip) {
   const [n, k] = [side(X), side(K)];
-  const [m, W] = [n - k + 1, flip ? [...K].reverse() : K];
+  const [m, W] = [n - k + 1, laid(K, flip)];
   /** @type {number[]} */
   const Y = Array(m * m).fill(0);
   for (let y = 0; y < m; y++)
@@ -34,21 +38,18 @@ export function slide(X, K, flip) {
   return Y;
 }
 
-/** The pixels that the weights meet, in the order of the weights. @param {ReturnType<typeof look>} seen */
-function meet({ X, K, k, n, flip, i, j }) {
-  const met = K.map((_, at) => X[(i + Math.floor(at / k)) * n + j + (at % k)]);
-  return flip ? met.reverse() : met;
-}
+/** The pixels in the window, row by row. @param {ReturnType<typeof look>} seen */
+const meet = ({ X, K, k, n, i, j }) => K.map((_, at) => X[(i + Math.floor(at / k)) * n + j + (at % k)]);
 
 /** @type {number[]} Grey values of the photograph, 0 to 255; zeros until it is decoded. */
 let greys = Array(64 * 64).fill(0);
 
-/** Input, kernel and place that are shown; `last` is the largest i and j. @param {State} state */
+/** Input, kernel as it lies on it, and place that are shown; `last` is the largest i and j. @param {State} state */
 function look({ photo, flip, X, K, W, i, j }) {
   const [input, kernel] = photo ? [greys, W] : [X, K];
   const [n, k] = [side(input), side(kernel)];
   const last = n - k;
-  return { X: input, K: kernel, n, k, last, flip, i: clamp(i, 0, last), j: clamp(j, 0, last) };
+  return { X: input, K: laid(kernel, flip), n, k, last, i: clamp(i, 0, last), j: clamp(j, 0, last) };
 }
 
 /** @param {State} state */
@@ -57,7 +58,7 @@ export function say(state) {
   const met = meet(seen);
   const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w)})` : w}`);
   const sum = seen.K.reduce((total, w, at) => total + w * met[at], 0);
-  return `Output in row ${seen.i + 1}, column ${seen.j + 1}: ${terms.join(" + ")} = ${number(sum)}.`;
+  return `Output in row ${seen.i}, column ${seen.j}: ${terms.join(" + ")} = ${number(sum)}.`;
 }
 
 /**
@@ -99,11 +100,12 @@ function build(live) {
   };
   /** @param {number} at @param {number} k */
   const weight = (at, k) => {
-    const name = `Weight in row ${Math.floor(at / k) + 1}, column ${(at % k) + 1}`;
+    const name = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
     const box = html("input", { type: "number", min: -99, max: 99, "aria-label": name, ...QUIET });
     const change = () => {
-      const key = live.state.photo ? "W" : "K";
-      if (box.value) live.change({ [key]: live.state[key].with(at, clamp(Number(box.value), -99, 99)) });
+      const { photo, flip } = live.state;
+      const weights = look(live.state).K.with(at, clamp(Number(box.value), -99, 99));
+      if (box.value) live.change({ [photo ? "W" : "K"]: laid(weights, flip) });
     };
     box.addEventListener("input", () => live.guard(change));
     return html("div", {}, box, html("span"));
@@ -114,7 +116,7 @@ function build(live) {
   live.stage.append(html("div", { class: "panel kernel" }, sign, weights));
   const output = panel("output", (share) => share * (look(live.state).last + 1) - 0.5);
   live.choice("Input", { numbers: { photo: false, i: 0, j: 0 }, photograph: { photo: true, i: 23, j: 14 } });
-  live.choice("Operation", { "⋆ as it is": { flip: false }, "∗ flipped": { flip: true } });
+  live.choice("Operation", { "⋆ as it is": { flip: false }, "∗ turned": { flip: true } });
   const presets = live.choice("Kernel", PRESETS);
 
   /** @param {number} down @param {number} along */
@@ -132,10 +134,10 @@ function build(live) {
     const seen = look(live.state);
     const { X, K, k, i, j } = seen;
     const { photo, flip } = live.state;
-    const [Y, met, largest] = [slide(X, K, flip), meet(seen), Math.max(1, ...K.map(Math.abs))];
+    const [Y, met, largest] = [slide(X, K, false), meet(seen), Math.max(1, ...K.map(Math.abs))];
     live.stage.classList.toggle("photo", photo);
     presets.hidden = !photo;
-    sign.textContent = flip ? "∗ kernel, flipped" : "⋆ kernel";
+    sign.textContent = flip ? "∗ kernel, turned by 180°" : "⋆ kernel";
     if (weights.childElementCount !== K.length) weights.replaceChildren(...K.map((_, at) => weight(at, k)));
     weights.style.setProperty("--side", `${k}`);
     [...weights.querySelectorAll("input")].forEach((box, at) => {
@@ -168,13 +170,16 @@ export const view = {
       met: ({ photo, X, K, flip }) => !photo && K.some(Boolean) && !slide(X, K, flip).some(Boolean),
     },
     {
-      ask: "flip, and get the same outputs back by changing weights",
+      ask: "turn the kernel, and get the first outputs back by changing weights",
       met: ({ photo, X, K, flip }) => !photo && flip && `${slide(X, K, flip)}` === "19,25,37,43",
     },
     {
-      ask: "see the columns of the pagoda and not its roofs",
+      ask: "see the columns of the pagoda and not its roofs, with a kernel of your own",
       met: ({ photo, W }) =>
-        photo && W.some(Boolean) && [0, 3, 6].every((a) => W[a] + W[a + 1] + W[a + 2] === 0),
+        photo &&
+        W.some(Boolean) &&
+        [0, 3, 6].every((a) => W[a] + W[a + 1] + W[a + 2] === 0) &&
+        !Object.values(PRESETS).some((preset) => `${preset.W}` === `${W}`),
     },
   ],
 };

@@ -39,7 +39,7 @@ def kernel_playground(X: list[list[int]] | None = None, K: list[list[int]] | Non
     terms = [(X[a][b], K[a][b]) for a in range(k) for b in range(k)]
     products = " + ".join(f"{x}·{w}" if w >= 0 else f"{x}·(−{-w})" for x, w in terms)
     total = sum(x * w for x, w in terms)
-    says = f"Output in row 1, column 1: {products} = {total}.".replace("= -", "= −")
+    says = f"Output in row 0, column 0: {products} = {total}.".replace("= -", "= −")
     return View("playground", "Kernel playground", state=state, picture=draw(X, K), says=says)
 
 

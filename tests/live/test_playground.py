@@ -30,7 +30,7 @@ def test_the_model_is_pytorchs(call):
 
 def test_python_and_script_say_the_same_of_other_numbers(call):
     view = kernel_playground([[1, 2], [3, 4]], [[1, -2], [0, 5]])
-    assert view.says == "Output in row 1, column 1: 1·1 + 2·(−2) + 3·0 + 4·5 = 17."
+    assert view.says == "Output in row 0, column 0: 1·1 + 2·(−2) + 3·0 + 4·5 = 17."
     assert call("playground", "say", [[view.state]]) == [view.says]
 
 
@@ -57,10 +57,10 @@ def test_outputs_by_touch_and_keyboard(page):
     assert output.locator("text").all_text_contents() == ["19", "25", "37", "43"]
     box = output.bounding_box()
     page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
-    says(page, "Output in row 1, column 2: 1·0 + 2·1 + 4·2 + 5·3 = 25.")
+    says(page, "Output in row 0, column 1: 1·0 + 2·1 + 4·2 + 5·3 = 25.")
     output.focus()
     page.keyboard.press("ArrowDown")
-    says(page, "Output in row 2, column 2: 4·0 + 5·1 + 7·2 + 8·3 = 43.")
+    says(page, "Output in row 1, column 1: 4·0 + 5·1 + 7·2 + 8·3 = 43.")
 
 
 def test_the_window_by_mouse(page):
@@ -69,16 +69,20 @@ def test_the_window_by_mouse(page):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] - 1, steps=3)
     page.mouse.up()
-    says(page, "Output in row 2, column 1: ")
+    says(page, "Output in row 1, column 0: ")
 
 
-def test_the_flipped_kernel_and_its_goal(page):
-    """A kernel that is turned by hand undoes the flip: learning would do the same."""
-    page.get_by_role("button", name="∗ flipped").click()
-    says(page, "4·0 + 3·1 + 1·2 + 0·3 = 5.")
-    for at, weight in enumerate(("3", "2", "1", "0")):
-        page.locator(".weights input").nth(at).fill(weight)
-    page.wait_for_selector("li.met:has-text('flip, and get the same outputs')")
+def test_the_turned_kernel_and_its_goal(page):
+    """The kernel is shown as it lies on the image; turned by hand, it undoes the turn."""
+    page.get_by_role("button", name="∗ turned").click()
+    says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
+    weights = page.locator(".weights input")
+    assert [weights.nth(at).input_value() for at in range(4)] == ["3", "2", "1", "0"]
+    for at, weight in enumerate(("0", "1", "2", "3")):
+        weights.nth(at).fill(weight)
+    page.wait_for_selector("li.met:has-text('get the first outputs back')")
+    page.get_by_role("button", name="⋆ as it is").click()
+    says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
 
 
 def test_a_negative_weight_can_be_typed(page):
@@ -91,9 +95,10 @@ def test_a_negative_weight_can_be_typed(page):
 def test_the_photograph_is_convolved(page):
     """The drawn pixels are those of the recorded picture, and vertical edges get their colours."""
     page.get_by_role("button", name="photograph").click()
-    says(page, "Output in row 24, column 15: ")
+    says(page, "Output in row 23, column 14: ")
     page.get_by_role("button", name="vertical edges").click()
-    page.wait_for_selector("li.met")
+    says(page, " = ")
+    assert page.locator("li.met").count() == 0, "a preset is no kernel of one's own"
     reds = (
         page.locator(".panel", has_text="output")
         .locator("canvas")
@@ -105,3 +110,6 @@ def test_the_photograph_is_convolved(page):
     }""")
     )
     assert reds[0] == 62 and reds[1] > 50
+    page.locator(".weights input").nth(0).fill("2")
+    page.locator(".weights input").nth(2).fill("-2")
+    page.wait_for_selector("li.met:has-text('a kernel of your own')")
