@@ -19,7 +19,7 @@ const PRESETS = {
 /** @param {number[]} values Of a square. */
 const side = (values) => Math.sqrt(values.length);
 
-/** The kernel as it lies on the image: a convolution, `flip`, turns it by 180°. @param {number[]} K @param {boolean} flip */
+/** The kernel as it lies: a convolution, `flip`, turns it. @param {number[]} K @param {boolean} flip */
 const laid = (K, flip) => (flip ? [...K].reverse() : K);
 
 /**
@@ -44,7 +44,7 @@ const meet = ({ X, K, k, n, i, j }) => K.map((_, at) => X[(i + Math.floor(at / k
 /** @type {number[]} Grey values of the photograph, 0 to 255; zeros until it is decoded. */
 let greys = Array(64 * 64).fill(0);
 
-/** Input, kernel as it lies on it, and place that are shown; `last` is the largest i and j. @param {State} state */
+/** Input, kernel and place that are shown; `last` is the largest i and j. @param {State} state */
 function look({ photo, flip, X, K, W, i, j }) {
   const [input, kernel] = photo ? [greys, W] : [X, K];
   const [n, k] = [side(input), side(kernel)];
