@@ -152,6 +152,7 @@ def test_use_counts_by_hand():
     assert page.use_count(6, 3, 1)[0].tolist() == [4, 6, 6, 6, 6, 4]
     assert page.use_count(6, 3, 1, 2)[0].tolist() == [1, 2, 1, 2, 1, 1]
     assert (page.use_count(5, 3, 2) == 9).all()
+    assert (page.use_count(6, 3, 1, mode="circular") == 9).all()
 
 
 @pytest.mark.parametrize(("n", "k", "p", "s"), [(6, 3, 1, 2), (7, 4, 0, 3), (5, 2, 1, 1)])
@@ -164,7 +165,7 @@ def test_use_counts_are_products_of_counts_in_one_direction(n, k, p, s):
     assert torch.equal(page.use_count(n, k, p, s), torch.outer(one, one))
 
 
-# rules of padding
+# rules of padding and the law of shifts
 
 
 @pytest.mark.parametrize("p", [0, 1, 2, 4])
@@ -176,10 +177,27 @@ def test_mirrored_repeats_the_edge(p):
     assert torch.equal(page.mirrored(A, p), A[rows[:, None], columns])
 
 
+@pytest.mark.parametrize("rule", ["zeros", "replicate", "reflect", "circular"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_stride_keeps_multiples_and_zeros_break_the_border(rule, stride):
+    torch.manual_seed(3)
+    for shift in range(1, 7):
+        kept = page.commutes(rule, stride, shift)
+        assert kept == (rule == "circular" and shift % stride == 0)
+
+
+def test_zeros_break_the_law_within_reach_of_the_border_only():
+    torch.manual_seed(3)
+    A, B = torch.randn(12, 12), torch.randn(5, 5)
+    Y, moved = strided_corr2d(A, B, 2), strided_corr2d(A.roll(3, 1), B, 2)
+    equal = torch.isclose(moved, Y.roll(3, 1), atol=1e-6).all(0)
+    assert equal.tolist() == [False] * 5 + [True] * 5 + [False] * 2
+
+
 # position
 
 
-def test_position_net_keeps_the_size_and_has_1977_parameters():
+def test_position_net_keeps_the_size_and_has_2017_parameters():
     net = page.position_net("zeros")
     assert net(torch.ones(2, 1, 9, 12)).shape == (2, 1, 9, 12)
     assert sum(p.numel() for p in net.parameters()) == 8 * 26 + 8 * 201 + 201
@@ -190,6 +208,39 @@ def test_without_zeros_a_constant_stays_constant(mode):
     torch.manual_seed(2)
     Y = page.position_net(mode)(torch.ones(1, 1, 12, 12))
     assert Y.max() - Y.min() < 1e-5
+
+
+def test_last_layer_has_no_zeros_of_its_own():
+    for rule in ("zeros", "replicate"):
+        net = page.position_net(rule)
+        assert [layer.padding_mode for layer in net[::2]] == [rule, rule, "circular"]
+
+
+def test_zeros_move_the_means_of_random_features_more_than_copies_do():
+    def uneven(rule: str) -> float:
+        """How much the mean of a feature differs between places, in its standard deviations."""
+        with torch.no_grad():
+            features = page.position_net(rule)[:4](noise)
+        spread = features.mean(0).std((1, 2)) / (features.std(0).mean((1, 2)) + 1e-9)
+        return float(spread.mean())
+
+    torch.manual_seed(4)
+    noise = torch.randn(2_000, 1, 12, 12)
+    zeros, copies = (sum(uneven(rule) for _ in range(4)) / 4 for rule in ("zeros", "replicate"))
+    assert zeros > 2 * copies
+
+
+def test_cutting_the_answer_removes_all_that_padding_reaches():
+    torch.manual_seed(2)
+    A = torch.randn(1, 1, 24, 24)
+    inside = [page.position_net("circular")]
+    for rule in ("zeros", "replicate"):
+        inside.append(page.position_net(rule))
+        inside[-1].load_state_dict(inside[0].state_dict())
+    first, *others = (net(A)[..., 6:-6, 6:-6] for net in inside)
+    for other in others:
+        torch.testing.assert_close(other, first)
+    assert not torch.allclose(inside[0](A)[..., 5:-5, 5:-5], inside[1](A)[..., 5:-5, 5:-5])
 
 
 def test_zeros_leak_six_pixels_far():
