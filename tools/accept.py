@@ -26,6 +26,11 @@ SMALL = (110, 110, 200, 200)  # pixels, the widths of the accepted views
 OVERLAID = ".bd-header-article, .skip-link, #pst-back-to-top { display: none !important }"
 TOLERANCE = 28  # of 255, in the mean over a neighbourhood: fonts differ between machines
 
+ON_WHOLE_PIXELS = """figure => {  // or a line more of text above would blur it otherwise
+  const {x, y} = figure.getBoundingClientRect()
+  figure.style.translate = `${Math.round(x) - x}px ${Math.round(y + scrollY) - y - scrollY}px`
+}"""
+
 
 def draw(started: Browser, html: Path, page: str) -> dict[str, list[bytes]]:
     """The views of every figure of a page by its name, as PNG, in the order of `VIEWS`."""
@@ -44,6 +49,7 @@ def draw(started: Browser, html: Path, page: str) -> dict[str, list[bytes]]:
         figures = opened.locator("article .cell_output figure[id]")
         for number in range(figures.count()):
             figure = figures.nth(number)
+            figure.evaluate(ON_WHOLE_PIXELS)
             name = figure.get_attribute("id") or ""
             views.setdefault(name, []).append(figure.screenshot(animations="disabled"))
         context.close()
