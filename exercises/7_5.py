@@ -17,8 +17,8 @@ POOLING_COST = Values(
     "pooling-cost",
     name="cost",
     shows=(
-        "Pooling is nearly free in time. In memory it is not: the backward pass must know which "
-        "value won, one index at least for each output."
+        "Pooling takes few operations, as a layer without weights must. How much time that is, "
+        "only a clock can tell: it also reads all of its input."
     ),
     parts={
         "3×3": Part(
@@ -30,7 +30,7 @@ POOLING_COST = Values(
                 (4, "that is one in a window of five values. Here are nine."),
             ],
         ),
-        "LeNet": Part(
+        "28×28": Part(
             3528,
             [
                 (4704, "four values take three comparisons, not four."),
@@ -48,18 +48,21 @@ POOLING_COST = Values(
                 (200, "the maps that the convolution makes have 28×28 pixels, and one input map."),
                 (0, "the other way round: how many times as much is the convolution?"),
                 (7, "a 5×5 kernel has 25 products, not 5."),
+                (67, "a product and its addition are one multiply–add, not two."),
             ],
             digits=0,
-            otherwise="6 · 28 · 28 · 25 products against the comparisons of LeNet's pooling.",
+            otherwise="6 · 28 · 28 · 25 products against the comparisons of the pooling.",
         ),
-        "kept": Part(
-            "b",
+        "padded": Part(
+            1_605_632,
             [
-                ("a", "the gradient of an output goes to the winner alone. Who was it?"),
-                ("c", "enough, but more than is needed: which of them won is all."),
-                ("d", "there are no weights in pooling."),
+                (1_806_336, "nine values take eight comparisons, not nine."),
+                (1_548_800, "with padding 1 a map has 56×56 windows, not 55×55."),
+                (6_422_528, "the stride is 2: a map has 56×56 windows, not 112×112."),
+                (25_088, "that is one map. There are 64."),
+                (200_704, "that is the number of windows. Each takes eight comparisons."),
             ],
-            otherwise="write one letter: a, b, c or d.",
+            otherwise="64 maps, times the windows of a map, times the comparisons of a window.",
         ),
     },
 )
@@ -143,8 +146,11 @@ def average_by_convolution(X, pool_size):
     ],
     second="""
 def average_by_convolution(X, pool_size):
-    return F.avg_pool2d(X, pool_size)
+    maps, area = X.flatten(0, 1)[:, None], pool_size[0] * pool_size[1]
+    means = F.conv2d(maps, torch.ones(1, 1, *pool_size), stride=pool_size) / area
+    return means.reshape(*X.shape[:2], *means.shape[2:])
 """,
+    without=("avg_pool2d", "AvgPool2d", "adaptive_avg_pool2d", "mean"),
     draw=lambda random: (
         f"average_by_convolution(X, ({random.randint(1, 3)}, {random.randint(1, 3)}))",
         {"X": nested(random, random.randint(1, 2), random.randint(1, 3), random.randint(3, 5), 4)},
@@ -307,8 +313,14 @@ def max_from_relu(X, k):
     ],
     second="""
 def max_from_relu(X, k):
-    return F.max_pool2d(X[None], k)[0]
+    X = X[: X.shape[0] // k * k, : X.shape[1] // k * k]
+    cells = [X[i::k, j::k] for i in range(k) for j in range(k)]
+    Y = cells[0]
+    for cell in cells[1:]:
+        Y = F.relu(Y - cell) + F.relu(cell) - F.relu(-cell)
+    return Y
 """,
+    without=("max_pool2d", "MaxPool2d", "max", "amax", "maximum", "fmax", "adaptive_max_pool2d"),
     draw=lambda random: (
         f"max_from_relu(X, {random.randint(1, 3)})",
         {"X": nested(random, random.randint(3, 6), random.randint(3, 6))},
@@ -344,6 +356,7 @@ MAX_OR_AVERAGE = Values(
                 (0.98, "two noisy means are compared: their difference has √2 times the noise."),
                 (0.69, "the mean of 16 has a noise of 1/4, not of 1."),
                 (0.64, "the mean of 16 has a noise of 1/4, not of 1."),
+                (92, "as a share from 0 to 1, please: per cent divided by 100."),
                 (0.5, "the feature does raise the mean, by 0.5 with noise of 1/4 in each."),
                 (1.0, "not always: 0.5 is only two standard deviations of one mean."),
             ],
@@ -357,6 +370,7 @@ MAX_OR_AVERAGE = Values(
                 (1.0, "4 is divided by 16 before it is compared."),
                 (0.5, "the feature still raises the mean, by 4/16."),
                 (0.57, "the mean of 16 has a noise of 1/4, not of 1."),
+                (76, "as a share from 0 to 1, please: per cent divided by 100."),
             ],
             digits=2,
             otherwise="4/16 over a noise of √2 / 4; look it up in the normal distribution.",
@@ -639,23 +653,19 @@ STRIDED = Values(
             [
                 (
                     "yes",
-                    "it is linear but for its bias, and the maximum is not ({ref}).".replace(
-                        " ({ref})", ""
-                    ),
+                    "it is linear but for its bias, and the maximum is not.",
                 )
             ],
             otherwise='write "yes" or "no".',
         ),
         "move": Part(
-            2,
+            4,
             [
+                (2, "that moves the first output by one cell. The second needs two of those."),
                 (1, "a move by one pixel puts other pixels into each window."),
-                (4, "less is enough: the stride."),
+                (3, "a move by three pixels puts other pixels into each window."),
                 (0, "0 is no move. What is the smallest one that works?"),
-                (
-                    0.5,
-                    "half a pixel of the output is one of the input, which falls between windows.",
-                ),
+                (8, "less is enough: one stride after the other."),
             ],
         ),
     },

@@ -39,6 +39,7 @@ class Code:
         second: A right answer that is written differently.
         draw: Makes one more case at random, for the tests.
         inputs: Type of the tensors, a name in PyTorch; empty where lists stay lists.
+        without: Names that the function may not use, since they would do all the work.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Code:
     second: str
     draw: Callable[[Random], tuple[str, dict[str, Any]]]
     inputs: str = "float32"
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

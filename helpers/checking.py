@@ -97,8 +97,10 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
         return WAITING, f"Waiting for `{name}`: replace {untouched[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
-    wrong = [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]
-    if not wrong:
+    if not (wrong := [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]):
+        used = getattr(namespace[name], "__code__", judge.__code__).co_names
+        if short := [n for n in exercise.get("without", ()) if n in used]:
+            return WRONG, f"Right in all cases, but the exercise is to do without `{short[0]}`."
         return RIGHT, exercise["shows"]
     right = {str(k): case["result"] for k, case in enumerate(cases)}
     mistakes = [m for m in exercise["mistakes"] if explains(right | m["results"], came, wrong)]

@@ -143,7 +143,8 @@ def judged_code(exercise: Code, section: str) -> dict[str, Any]:
         other = {str(k): r for k, r in enumerate(came) if r != right[k]}
         mistakes.append({"says": says, "results": other})
     shows = wrap(f"Right in all {len(cases)} cases. {exercise.shows}")
-    entry = {"name": exercise.name, "shows": shows, "inputs": exercise.inputs}
+    entry: dict[str, Any] = {"name": exercise.name, "shows": shows, "inputs": exercise.inputs}
+    entry |= {"without": exercise.without} if exercise.without else {}
     return entry | {"cases": cases, "mistakes": mistakes}
 
 

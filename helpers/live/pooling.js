@@ -124,12 +124,26 @@ function build(live) {
   /** @param {number} right @param {number} down */
   const go = (right, down) =>
     live.change({ right: clamp(right, -FARTHEST, FARTHEST), down: clamp(down, -FARTHEST, FARTHEST) });
-  live.drag(image, (x, y) => {
+  let [across0, along0] = [0, 0]; // where the digit would be if the hand were at the corner
+  live.drag(image, (x, y, first) => {
     const cell = image.getBoundingClientRect().width / FRAME;
-    go((x / cell) - FRAME / 2, (y / cell) - FRAME / 2);
+    if (first) [across0, along0] = [live.state.right - x / cell, live.state.down - y / cell];
+    else go(across0 + x / cell, along0 + y / cell);
   });
   /** @param {number} right @param {number} down */
   const move = (right, down) => () => go(live.state.right + right, live.state.down + down);
+  const arrows = html("div", { class: "choice", role: "group", "aria-label": "Move the digit" });
+  for (const [sign, name, right, down] of /** @type {[string, string, number, number][]} */ ([
+    ["←", "left", -1, 0],
+    ["↑", "up", 0, -1],
+    ["↓", "down", 0, 1],
+    ["→", "right", 1, 0],
+  ])) {
+    const button = live.button(sign, move(right, down));
+    button.setAttribute("aria-label", `Move ${name}`);
+    arrows.append(button);
+  }
+  live.controls.prepend(arrows);
   const along = { ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), Home: () => go(0, 0) };
   const across = { ArrowUp: move(0, -1), ArrowDown: move(0, 1), End: () => go(FARTHEST, FARTHEST) };
   live.steer(image, "Digit", { ...along, ...across }, () => {
@@ -185,10 +199,10 @@ export const view = {
       met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state),
     },
     {
-      ask: "make pooling enlarge the change",
+      ask: "let windows of 2×2 or more enlarge the change",
       met: (state) => {
         const { bare, left } = compare(state);
-        return left > bare;
+        return state.k > 1 && left > bare + 0.02;
       },
     },
   ],

@@ -14,6 +14,7 @@ from helpers.live.view import View
 
 STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
 MARGIN = 6  # empty pixels around the digit
+NAMES = "digit", "edges", "pooled edges", "their change"
 
 
 def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -> View:
@@ -48,7 +49,8 @@ def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -
     )
     state = {"digit": digit.flatten().int().tolist(), "right": right, "down": 0}
     state |= {"k": k, "s": s, "mean": mean}
-    picture = draw(moved[0, 0], maps[0][0].sum(0), pooled[0][0].sum(0))
+    shown = [A[0].sum(0) for A in pooled]
+    picture = draw(moved[0, 0], maps[0][0].sum(0), shown[0], 2 * (shown[0] - shown[1]))
     return View("pooling", "A digit that moves", state=state, picture=picture, says=says)
 
 
@@ -58,25 +60,27 @@ def edges(X: Tensor) -> Tensor:
     return F.relu(F.conv2d(X, torch.stack([K, -K, K.T, -K.T])[:, None], padding=1))
 
 
-def draw(digit: Tensor, edge: Tensor, pooled: Tensor) -> str:
-    """Digit, edges and pooled edges side by side, as an SVG document."""
-    reds = [
-        np.array(
-            247 + (np.array([178, 24, 43]) - 247) * (A / edge.max()).clamp(max=1)[..., None].numpy()
-        )
-        for A in (edge, pooled)
-    ]
+def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor) -> str:
+    """Digit, edges, pooled edges and their change in two rows, as an SVG document."""
+    most = pooled.max()
     grey = digit[..., None].expand(-1, -1, 3).numpy()
-    panels = zip(("digit", "edges", "pooled edges"), (grey, *reds), strict=True)
+    pixels = grey, tint(edge / edge.max()), tint(pooled / most), tint(gap / most)
     marks = "".join(
-        f'<image href="{png(pixels)}" x="{200 * at}" y="24" width="184" height="184" '
-        f'style="image-rendering: pixelated"/><text x="{200 * at + 92}" y="15">{name}</text>'
-        for at, (name, pixels) in enumerate(panels)
+        f'<image href="{png(panel)}" x="{200 * (at % 2)}" y="{24 + 216 * (at // 2)}" width="184" '
+        f'height="184" style="image-rendering: pixelated"/>'
+        f'<text x="{200 * (at % 2) + 92}" y="{15 + 216 * (at // 2)}">{name}</text>'
+        for at, (name, panel) in enumerate(zip(NAMES, pixels, strict=True))
     )
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="584" height="208" viewBox="0 0 584 208">'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="384" height="424" viewBox="0 0 384 424">'
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{marks}</svg>'
     )
+
+
+def tint(A: Tensor) -> np.ndarray:
+    """From a blue (-1 and below) over white to a red (1 and above), as `diverging` in view.js."""
+    hues = np.where(A[..., None] < 0, [33, 102, 172], [178, 24, 43])
+    return np.array(247 + (hues - 247) * A.abs().clamp(max=1)[..., None].numpy())
 
 
 def png(pixels: np.ndarray) -> str:

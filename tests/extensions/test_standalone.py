@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from exercises import Code, exercises_of, note, sections
 from extensions.notebooks import bundle, standalone
-from extensions.notebooks.editions import with_checks_in_reach, without_solutions
+from extensions.notebooks.editions import sealed, with_checks_in_reach, without_solutions
 from helpers.live.view import emptied
 from helpers.pages import ROOT, find_page
 from tests.conftest import HTML, INSTRUCTOR
@@ -89,7 +89,7 @@ def test_no_line_of_prose_is_lost(notebooks, page):
 @of_every_page
 def test_code_and_outputs_are_those_of_the_recording(notebooks, page):
     recording = nbformat.read(page.with_suffix(".ipynb"), as_version=4)
-    cells = with_checks_in_reach(recording.cells)
+    cells = with_checks_in_reach(sealed(recording.cells))
     recorded = [cell for cell in cells if cell.cell_type == "code"]
     ours = [cell for cell in notebooks[page.stem].cells if cell.cell_type == "code"][2:]
     for cell, was in zip(ours, recorded, strict=True):

@@ -78,22 +78,30 @@ def test_the_digit_by_keyboard_mouse_and_touch(page):
     says(page, "Moved 2 pixels to the right and 0 down")
     page.wait_for_selector("li.met:has-text('only passes on')")
     box = digit.bounding_box()
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(*middle)
+    corner = box["x"] + 5, box["y"] + 5
+    page.mouse.move(*corner)
     page.mouse.down()
-    page.mouse.move(middle[0] - box["width"], middle[1], steps=3)
+    says(page, "Moved 2 pixels to the right and 0 down")  # a press alone moves nothing
+    cell = box["width"] / 32
+    page.mouse.move(corner[0] - 3 * cell, corner[1] + 2 * cell, steps=3)
     page.mouse.up()
-    says(page, "Moved 4 pixels to the left and 0 down")
-    page.touchscreen.tap(middle[0], box["y"] + 1)
-    says(page, "and 4 up")
+    says(page, "Moved 1 pixel to the left and 2 down")
+    page.get_by_role("button", name="Move up").tap()
+    page.get_by_role("button", name="Move right").tap()
+    says(page, "Moved 0 pixels to the right and 1 down")
+    assert digit.evaluate("e => getComputedStyle(e).touchAction") == "none"
 
 
 def test_goals(page):
     page.get_by_role("slider", name="window").fill("6")
     page.wait_for_selector("li.met:has-text('hide more than half')")
+    page.get_by_role("slider", name="window").fill("1")
+    says(page, "after a 1×1 maximum at stride 2 by 47 %")
+    assert page.locator("li.met:has-text('enlarge')").count() == 0
     page.get_by_role("slider", name="window").fill("2")
     page.get_by_role("slider", name="stride").fill("4")
     page.get_by_role("button", name="mean").click()
+    page.get_by_role("button", name="Move right").click()
     page.wait_for_selector("li.met:has-text('enlarge')")
     page.get_by_role("button", name="Reset").click()
     says(page, "the edges change by 47 %, after a 2×2 maximum at stride 2 by 36 %.")
