@@ -20,8 +20,8 @@ COUNT_WEIGHTS = Values(
     "count-weights",
     name="counts",
     shows=(
-        "From 360,000 weights to 25. And only the first number depends on the size of the picture "
-        "in such a way that no larger picture fits."
+        "From 360,000 weights to 25. Weights that belong to offsets, and not to pixels, fit a "
+        "picture of any size."
     ),
     parts={
         "dense": Part(
