@@ -379,7 +379,7 @@ RESCUE = Values(
             ],
         ),
         "alive": Part(
-            {"times 4", "tanh"},
+            {"steep", "tanh"},
             [
                 ({"tanh"}, "one more: look at the second cell."),
                 ({"steep"}, "one more: look at the second cell."),
