@@ -34,6 +34,7 @@ KNOBS = Values(
                 (69_078, "32 maps of 5×5 arrive at the first dense layer, not 16."),
                 (123_412, "not everything doubles: the second and third dense layers stay."),
             ],
+            otherwise="not this. In which layers does the number of maps that are read double?",
         ),
         "bare": Part(
             44_426,
@@ -71,14 +72,6 @@ MODERNISE = Values(
         "twice the products, nearly all of them in convolutions."
     ),
     parts={
-        "advice": Part(
-            "c",
-            [
-                ("a", "a rate has nothing to do with it: look for the softmax in the class."),
-                ("b", "a ReLU may follow any layer. Look for the softmax in the class."),
-                ("d", "then what would turn ten scores into probabilities?"),
-            ],
-        ),
         "parameters": Part(
             105_866,
             [
@@ -96,6 +89,16 @@ MODERNISE = Values(
                 (416_520, "that is LeNet."),
                 (105_866, "these are parameters: each weight of a kernel is used at every place."),
             ],
+        ),
+        "share": Part(
+            0.9096,
+            [
+                (0.8085, "that is the second convolution alone."),
+                (0.1011, "that is the first convolution alone."),
+                (0.0904, "that is the share of the dense layers."),
+                (0.0453, "that is the convolutions' share of the parameters."),
+            ],
+            digits=2,
         ),
     },
 )
@@ -122,6 +125,12 @@ PRECISION = Code(
             "Row i holds what class i really is; column j what was called class j. Recall divides "
             "by the row.",
             {"C.sum(1), C.sum(0)": "C.sum(0), C.sum(1)"},
+        ),
+        Mistake(
+            "Rows and columns are exchanged, and 0/0 is left",
+            "Recall divides by the sum of a row. A class that is never there gives 0/0, which "
+            "shall count as 0.",
+            {"C.sum(1), C.sum(0)": "C.sum(0), C.sum(1)", ".clamp(min=1)": ""},
         ),
         Mistake(
             "Divided by all images",
@@ -173,6 +182,8 @@ DEAD = Code(
         ("never_active(K, -1.0)", {"K": [[2, -2, 0]]}),
         ("never_active(K, 0.0)", {"K": [[0, 0], [0, 0]]}),
         ("never_active(K, -4.0)", {"K": [[-3, -3], [2, -4]]}),
+        ("never_active(K, 2.0)", {"K": [[1, -2, -3]]}),
+        ("never_active(K, -1.0)", {"K": [[-2, -1, -3]]}),
     ],
     mistakes=[
         Mistake(
@@ -185,6 +196,17 @@ DEAD = Code(
             "The bias is left out",
             "The bias is added before the ReLU: it can kill a filter, or keep it alive.",
             {"K.clamp(min=0).sum() + b": "K.clamp(min=0).sum()"},
+        ),
+        Mistake(
+            "The bias is subtracted",
+            "The bias is added: a negative one can kill a filter.",
+            {"K.clamp(min=0).sum() + b": "K.clamp(min=0).sum() - b"},
+        ),
+        Mistake(
+            "Weights and bias are judged apart",
+            "A positive weight may be too small to lift a negative bias above 0, and a positive "
+            "bias is enough by itself: add them up.",
+            {"K.clamp(min=0).sum() + b <= 0": "K.max() <= 0 and b <= 0"},
         ),
         Mistake(
             "Zero counts as active",
@@ -335,8 +357,8 @@ RESCUE = Values(
     "lenet-rescue",
     name="rescue",
     shows=(
-        "Both mend the product of slopes and weights. With four times the weights many sigmoids "
-        "saturate; tanh, which is a steeper sigmoid around zero, is the cleaner cure."
+        "Centring alone leaves every gradient small; slopes of 1 make them large. tanh has both, "
+        "and learns fastest."
     ),
     parts={
         "slope": Part(
@@ -357,12 +379,14 @@ RESCUE = Values(
             ],
         ),
         "alive": Part(
-            {"times 4", "tanh"},
+            {"steep", "tanh"},
             [
-                ({"tanh"}, "the other cure works, too: look at the second cell."),
-                ({"times 4"}, "the other cure works, too: look at the second cell."),
-                ({"sigmoid", "times 4", "tanh"}, "the plain sigmoid's is hundreds of times less."),
-                (set(), "two of the three keep it."),
+                ({"tanh"}, "one more: look at the second cell."),
+                ({"steep"}, "one more: look at the second cell."),
+                ({"centred", "steep", "tanh"}, "moving a curve down does not change its slope."),
+                ({"centred", "tanh"}, "moving a curve down does not change its slope."),
+                ({"centred"}, "moving a curve down does not change its slope."),
+                (set(), "a slope of 1 takes nothing away."),
             ],
         ),
     },

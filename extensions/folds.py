@@ -185,6 +185,12 @@ class FoldAll(SphinxPostTransform):
             title = [tick, nodes.Text(" "), *words(verdict.removeprefix("✓").strip())]
             cell.children = [make_fold("verdict", title, code)]
         elif "hide-cell" in tags:
+            if any(part.next_node(nodes.image) for part in output):
+                logger.warning(
+                    "a cell tagged hide-cell shows a figure, which would be neither printed nor "
+                    "captioned: tag it hide-input, and hide-output if it is an answer",
+                    location=cell,
+                )
             title = words(asked or kind_of(code))
             cell.children = [make_fold("code", title, [*code, *output])]
         elif "hide-output" in tags and output:

@@ -163,20 +163,30 @@ def test_spreads():
 # What the page measures
 
 
-def test_active_shares_count_places_above_zero():
+def test_dead_units_are_those_at_0_for_all_images():
     net = made(nn.ReLU).net
-    X = torch.rand(5, 1, 28, 28)
+    images = torch.randint(256, (5, 1, 28, 28), dtype=torch.uint8)
     with torch.no_grad():
-        net[0].weight[2], net[0].bias[2] = -1.0, -0.1  # never active
-        net[0].weight[3], net[0].bias[3] = 0.0, 0.1  # always active
-        net[7].weight[0], net[7].bias[0] = 0.0, -1.0
-    shares = page.active_shares(net, X)
-    assert {name: len(share) for name, share in shares.items()} == {
-        "conv 1": 6, "conv 2": 16, "dense 1": 120, "dense 2": 84,
-    }  # fmt: skip
-    assert shares["conv 1"][2] == 0 and shares["conv 1"][3] == 1 and shares["dense 1"][0] == 0
-    first = net[:2](X)[:, 0]
-    assert shares["conv 1"][0] == pytest.approx(float((first > 0).float().mean()), abs=1e-6)
+        before = int((net[:9](images / 255) > 0).any(0).logical_not().sum())
+        assert page.count_dead(net, images) == before
+        net[7].weight[:3], net[7].bias[:3] = 0.0, -1.0  # never active
+        net[7].weight[3], net[7].bias[3] = 0.0, 0.1  # always
+        alone = net[:7](images / 255)  # active for one image only, whatever the others are
+        net[7].weight[4] = alone[2] - alone.mean(0)
+        net[7].bias[4] = 1e-3 - float(alone[2] @ net[7].weight[4])
+        wanted = int((net[:9](images / 255) > 0).any(0).logical_not().sum())
+    assert page.count_dead(net, images) == wanted >= 3
+    assert page.count_dead(net, images.repeat(900, 1, 1, 1)) == wanted
+
+
+def test_what_is_frozen_stays_and_the_rest_learns():
+    model = LeNet(activation=nn.ReLU)
+    model(torch.rand(2, 1, 28, 28))
+    model.apply(page.freeze)
+    X, y = torch.rand(8, 1, 28, 28), torch.arange(8)
+    model.loss(model(X), y).backward()
+    learns = [p.grad is not None for p in model.parameters()]
+    assert learns == [False] * 4 + [True] * 6
 
 
 def test_a_dead_filter_gets_no_gradient_and_one_that_is_active_does():

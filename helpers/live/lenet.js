@@ -9,7 +9,7 @@ import { clamp, diverging, html, list, number, paint } from "./view.js";
 
 const SIDE = 28;
 const SIZES = [6 * 25, 16 * 6 * 25, 120 * 400, 84 * 120, 10 * 84];
-const DEAD = 0.01;
+const IDLE = 0.05;
 const REDS = Array.from({ length: 256 }, (_, k) => diverging(k / 255));
 const GREYS = REDS.map((_, k) => [k, k, k]);
 /** @param {string} text Base64. */
@@ -114,13 +114,14 @@ function build(live) {
   layers(live.start);
   for (const state of [live.start, live.state]) delete state.weights; // else each change compares them
   const input = html("canvas", { class: "ink" });
-  live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or use the arrow keys"), input));
+  const keys = html("div", { class: "keys", role: "group", "aria-label": "Move" });
+  live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or move it"), input, keys));
   const rows = [6, 16].map((count, layer) => {
     const shares = live.start.active[layer];
-    const canvases = shares.map((share) => html("canvas", { class: share < DEAD ? "dead" : null }));
-    const dead = canvases.filter((canvas) => canvas.className).length;
+    const canvases = shares.map((share) => html("canvas", { class: share < IDLE ? "idle" : null }));
+    const idle = canvases.filter((canvas) => canvas.className).length;
     const size = ["6 maps, 28×28", "16 maps, 10×10"][layer];
-    const name = `${size}: ${dead ? `${dead} dead, framed` : "no filter is dead"}`;
+    const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
     return canvases;
   });
@@ -138,6 +139,13 @@ function build(live) {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
   };
+  for (const [sign, name, action] of /** @type {const} */ ([
+    ["←", "left", move(0, -1)], ["↑", "up", move(-1, 0)], ["↓", "down", move(1, 0)], ["→", "right", move(0, 1)],
+  ])) {
+    const button = live.button(sign, action);
+    button.setAttribute("aria-label", `Move ${name}`);
+    keys.append(button);
+  }
   const across = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1) };
   live.steer(input, "Image", { ...across, ArrowUp: move(-1, 0), ArrowDown: move(1, 0) }, () => {
     const { right, down } = live.state;

@@ -15,7 +15,7 @@ from helpers.live.view import View
 from helpers.sections.lenet import LeNet, record_outputs
 
 SIDE = 28
-DEAD = 0.01  # of the places: a filter that is above 0 at fewer counts as dead
+IDLE = 0.05  # of the places: a filter that is above 0 at fewer counts as idle
 RELUS = 1, 4  # places of the convolutions' ReLUs in the network
 TINT = np.array([178, 24, 43]) - 247
 
@@ -31,7 +31,7 @@ def lenet_live(
     Args:
         net: The layers of a `LeNet`; default: an untrained one.
         images: Images, uint8 of shape (N, 1, h, w), of ten classes; default: digits. The first of
-            each class can be chosen; on the first thousand, filters are looked at that are dead.
+            each class can be chosen; the first thousand tell which filters are idle.
         names: The ten classes.
         item: The class that is shown first.
 
@@ -124,11 +124,11 @@ def draw(image: Any, maps: list[Any], p: Any, state: dict[str, Any]) -> bytes:
         ax = fig.add_subplot(place)
         share = np.clip(Z / state["high"][layer], 0, 1)[..., None]
         ax.imshow((247 + TINT * share).astype(np.uint8))
-        dead = state["active"][layer][c] < DEAD
+        idle = state["active"][layer][c] < IDLE
         ax.set(xticks=[], yticks=[])
         ax.grid(False)
         for side in ax.spines.values():
-            side.set(visible=True, lw=1.5 if dead else 0.5, ls=":" if dead else "-")
+            side.set(visible=True, lw=1.5 if idle else 0.5, ls=":" if idle else "-")
     ax = fig.add_subplot(grid[:, 11:])
     ax.barh(range(10), p, color="#0969da")
     ax.set(xlim=(0, 1), ylim=(9.6, -0.6), xticks=[])

@@ -148,6 +148,7 @@ WRONG = {
     CELL.format("proof", "print('n' * 97)"): "prints a verdict of more than 96 characters",
     CELL.format("proof", "print('and so on …')"): "or one cut off: 'and so on …'",
     CELL.format("claims", "print('so')\n_ = plt.plot([1])"): "claims shows a picture",
+    CELL.format("hide-cell", "_ = plt.plot([2])"): "a cell tagged hide-cell shows a figure",
     "```{aside-start} Open?\n```\n\nWords.\n\n## Next": "the aside 'Open?' does not end before",
     "```{aside-end}\n```": "an {aside-end} without its {aside-start}",
 }

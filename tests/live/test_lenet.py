@@ -143,7 +143,18 @@ def test_a_stroke_by_mouse_and_a_tap(page):
     page.wait_for_function(f"() => ({bright})() > {drawn}")
 
 
-def test_dead_filters_are_framed(page, view):
-    dead = sum(share < 0.01 for layer in view.state["active"] for share in layer)
-    assert page.locator("canvas.dead").count() == dead
+def test_buttons_move_the_image_and_a_finger_draws_without_scrolling(page, view):
+    for name in ("Move right", "Move right", "Move down"):
+        page.get_by_role("button", name=name).tap()
+    X = torch.tensor(view.state["image"]).reshape(28, 28)
+    says(page, answer_to(view.state, nn.functional.pad(X, (2, -2, 1, -1))))
+    for button in page.locator(".keys button").all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+    assert page.locator(".ink").evaluate("e => getComputedStyle(e).touchAction") == "none"
+
+
+def test_idle_filters_are_framed(page, view):
+    idle = sum(share < 0.05 for layer in view.state["active"] for share in layer)
+    assert page.locator("canvas.idle").count() == idle > 0
     assert page.locator(".maps canvas").count() == 22
