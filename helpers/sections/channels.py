@@ -1,4 +1,5 @@
-"""What section 7.4, Multiple input and multiple output channels, builds; `make export` writes it."""
+"""What section 7.4, Multiple input and multiple output channels, builds; `make export` writes
+it."""
 
 import torch
 from torch import Tensor
