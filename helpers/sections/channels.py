@@ -43,11 +43,7 @@ def conv_cost(
     s: int = 1,
     groups: int = 1,
 ) -> tuple[int, int, int]:
-    """Weights, multiply-adds, output values of a layer without bias.
-
-    k×k kernels on n×n pixels. Raises ValueError where the groups do
-    not divide the channels, or the kernel does not fit.
-    """
+    """Weights, multiply-adds, outputs: k×k on n×n pixels, no bias."""
     if groups < 1 or c_i % groups or c_o % groups:
         raise ValueError(f"{groups=} does not divide {c_i=} and {c_o=}")
     weights = c_o * (c_i // groups) * k * k
