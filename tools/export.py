@@ -12,6 +12,7 @@ import builtins
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TypeGuard
 
@@ -84,7 +85,7 @@ def module_source(page: Path) -> str | None:
     )
     head = f'"""What section {number[0]}.{number[1]}, {title}, builds; `make export` writes it."""'
     needed = "\n".join(sorted(available[name] for name in used))
-    return _formatted("\n\n".join([head, needed, *cells]) + "\n", page)
+    return _formatted("\n\n".join([textwrap.fill(head, 100), needed, *cells]) + "\n", page)
 
 
 _DEFINITION = ast.FunctionDef | ast.ClassDef

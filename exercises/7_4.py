@@ -1,0 +1,686 @@
+"""Section 7.4, multiple channels: cases, usual mistakes and second answers."""
+
+from random import Random
+from typing import Any
+
+from exercises import Code, Mistake, Part, Values
+
+
+def tensor(random: Random, *shape: int) -> Any:
+    """Nested lists of small integers."""
+    if not shape:
+        return random.randint(-9, 9)
+    return [tensor(random, *shape[1:]) for _ in range(shape[0])]
+
+
+LETTER = "give one of the letters a, b, c, d."
+
+CHANNELS_BY_HAND = Values(
+    "channels-by-hand",
+    name="channels",
+    shows=(
+        "All channels end in one sum, so one kernel makes one output channel; and the weight has a "
+        "slice for every pair of an output and an input channel."
+    ),
+    parts={
+        "y": Part(
+            (3, 7),
+            [
+                ((2, 5), "that is channel 0 alone. Add what channel 1 gives."),
+                ((1, 2), "that is channel 1 alone. Add what channel 0 gives."),
+                (((2, 5), (1, 2)), "two results for two channels; now add them, place by place."),
+                (((2, 1), (5, 2)), "the right sums of each channel; now add them up."),
+                ((2, 10), "the results of the channels are added, not multiplied."),
+                ((7, 3), "the left window comes first."),
+                ((3, 6), "the right window holds the columns 1 and 2 of both channels."),
+            ],
+            otherwise="not this. Two windows, two channels, four products each.",
+        ),
+        "blue": Part(
+            -2,
+            [
+                (0, "a grey of 1, 1, 1 would give 2."),
+                (-1, "a grey of 1, 1, 1 would give 1."),
+                (2, "a grey of 1, 1, 1 would give 4. Mind the sign."),
+                (-0.5, "a grey of 1, 1, 1 would give 1.5."),
+            ],
+            otherwise="the weights have to add up to 0.",
+        ),
+        "shape": Part(
+            (32, 16, 3, 5),
+            [
+                ((16, 32, 3, 5), "the output channels come first."),
+                ((32, 16, 5, 3), "height comes before width."),
+                ((16, 32, 5, 3), "the output channels come first, and height before width."),
+                ((32, 3, 5), "each output channel has a slice for *each* of the 16 inputs."),
+                ((16, 3, 5), "that is one kernel. There is one for each of the 32 outputs."),
+                ((3, 5, 16, 32), "that is another framework's order. In PyTorch (c_o, c_i, …)."),
+            ],
+            otherwise="four numbers: output channels, input channels, height, width.",
+        ),
+        "parameters": Part(
+            7712,
+            [
+                (7680, "the biases are missing: one for each output channel."),
+                (7696, "one bias for each *output* channel, not for each input channel."),
+                (8192, "a bias belongs to an output channel, not to each of its slices."),
+                (512, "32 kernels of 15 weights? Each has 16 slices of 15."),
+                (480, "32 kernels of 15 weights? Each has 16 slices of 15."),
+                (15360, "one bias for each output channel, not for each weight."),
+            ],
+            otherwise="32 kernels of 16 slices of 15 weights, and the biases.",
+        ),
+        "work": Part(
+            921_600,
+            [
+                (925_440, "the biases are additions, no products."),
+                (7680, "each weight is used once at *each* of the 120 places."),
+                (1_843_200, "that is in FLOPs: two for each multiply–add."),
+                (57_600, "every output channel reads all 16 input channels."),
+                (28_800, "all 32 output channels have to be made, each from all 16."),
+            ],
+            otherwise="the number of weights, times the number of places.",
+        ),
+    },
+)
+
+DOUBLE_IT = Values(
+    "double-it",
+    name="growth",
+    shows=(
+        "Width costs its square, and only through the channels; twice the channels on a quarter of "
+        "the places keep the work of the next layer what it was."
+    ),
+    parts={
+        "both": Part(
+            (4, 4, 2),
+            [
+                ((2, 2, 2), "the weights hold the *product* of both numbers of channels."),
+                ((4, 4, 4), "the outputs hold c_o alone."),
+                ((2, 4, 2), "the weights, too, hold the product of both."),
+                ((4, 2, 2), "multiply–adds are weights times places, and the places stay."),
+                ((4, 8, 2), "the number of places does not change."),
+            ],
+            otherwise="three factors: weights, multiply–adds, output values.",
+        ),
+        "padding": Part(
+            900 / 784,
+            [
+                (1, "the weights stay, but the output grows: it has more places."),
+                (2, "the padding is a thin frame. How large is the output with it?"),
+                (30 / 28, "that is the side. Places are an area."),
+                (1024 / 900, "that is the padded input. Count the places of the output."),
+                (784 / 900, "the other way round: the work grows."),
+                (4, "doubling the padding does not double the side of the image."),
+            ],
+            digits=3,
+            otherwise="how large is the output before, and after?",
+        ),
+        "stage": Part(
+            (2, 0.5, 0.5),
+            [
+                ((2, 1, 1), "stride 2 acts in both directions: a quarter of the places is left."),
+                ((4, 1, 0.5), "c_i stays at 64 here: the weights double."),
+                ((2, 0.5, 0.25), "a quarter of the places, but twice the channels."),
+                ((2, 0.25, 0.5), "multiply–adds: twice the weights at a quarter of the places."),
+                ((2, 2, 0.5), "each weight is used only at the places that are left."),
+                ((1, 0.5, 0.5), "twice the output channels are twice the weights."),
+            ],
+            otherwise="three factors: weights, multiply–adds, output values.",
+        ),
+        "next": Part(
+            1,
+            [
+                (4, "that is the weights. The places are a quarter."),
+                (2, "twice as many inputs *and* outputs, at a quarter of the places."),
+                (0.5, "that is the layer with the stride. Here c_i has doubled as well."),
+                (0.25, "that is the places. The weights are four times as many."),
+            ],
+            otherwise="multiply–adds are weights times places.",
+        ),
+    },
+)
+
+FORWARD_BACKWARD = Values(
+    "cost-forward-backward",
+    name="passes",
+    shows=(
+        "Every product of the forward pass has two partners on the way back: training costs about "
+        "three times a prediction, and keeps the inputs of all layers in memory."
+    ),
+    parts={
+        "forward": Part(
+            627_200,
+            [
+                (2_508_800, "stride 2 leaves 14·14 places, not 28·28."),
+                (1_254_400, "that is in FLOPs; count a product and its addition as one."),
+                (39_200, "there are 16 output channels, and each costs that much."),
+                (78_400, "there are 8 input channels, and each costs that much."),
+                (460_800, "mind the padding: the output is 14×14, not 12×12."),
+                (9800, "each of the 16 outputs has a slice for each of the 8 inputs."),
+                (3200, "these are the weights. Each is used at every place."),
+            ],
+            otherwise="weights, times places of the output.",
+        ),
+        "backward": Part(
+            1_254_400,
+            [
+                (627_200, "that is one of the two gradients."),
+                (1_881_600, "that is forward and backward together."),
+                (2_508_800, "two partners for each product, each a multiply–add: twice, not four."),
+            ],
+            otherwise="compare it with the forward pass: each product has two partners.",
+        ),
+        "first": Part(
+            627_200,
+            [
+                (1_254_400, "nobody asks for the gradient of the image."),
+                (0, "its weights are learned: they need a gradient."),
+            ],
+            otherwise="which of the two gradients does nobody need?",
+        ),
+        "kept": Part(
+            9472,
+            [
+                (6272, "the input alone. The gradient of the input needs the weight."),
+                (3200, "the weight alone. The gradient of the weight needs the input."),
+                (12_608, "the output is not needed for the gradients of this layer."),
+                (9408, "input and output? Neither gradient needs the output."),
+                (3136, "that is the output, which neither gradient needs."),
+            ],
+            otherwise="which numbers stand in the two sums of products?",
+        ),
+    },
+)
+
+TWO_KERNELS = Code(
+    "two-kernels-as-one",
+    name="compose",
+    shows=(
+        "Linear layers in a row are one linear layer: without something between them, depth buys "
+        "nothing but cheaper weights."
+    ),
+    cases=[
+        ("compose(K1, K2)", {"K1": [[[[1, 2]]]], "K2": [[[[3, 5]]]]}),
+        ("compose(K1, K2)", {"K1": [[[[1], [2]]]], "K2": [[[[3, 5]]]]}),
+        ("compose(K1, K2)", {"K1": [[[[2]], [[3]]]], "K2": [[[[1]]], [[[4]]]]}),
+        ("compose(K1, K2)", {"K1": [[[[1]]], [[[2]]]], "K2": [[[[3]], [[5]]]]}),
+        (
+            "compose(K1, K2)",
+            {"K1": [[[[1, 2, 0]]], [[[0, 1, -1]]]], "K2": [[[[1, 3]], [[2, 0]]]]},
+        ),
+        (
+            "compose(K1, K2)",
+            {"K1": [[[[1, 2], [3, 4]]]], "K2": [[[[1, 0], [2, 5]]], [[[0, 1], [1, 1]]]]},
+        ),
+        ("compose(K1, K2)", {"K1": [[[[1, 2], [3, 5]]]], "K2": [[[[1, 2, 4], [0, 3, 7]]]]}),
+    ],
+    mistakes=[
+        Mistake(
+            "The flip is missing",
+            "Offsets add up: the first weights of both kernels meet at the first place. Without a "
+            "flip you slide K2 over K1 the other way.",
+            {"K2.flip(2, 3)": "K2"},
+        ),
+        Mistake(
+            "Only the places where they overlap wholly",
+            "Offsets from 0 to (k1 − 1) + (k2 − 1) occur: the kernel is larger than both.",
+            {"padding = (k_h - 1, k_w - 1)": "padding = 0"},
+        ),
+        Mistake(
+            "The channels are exchanged",
+            "The result needs the shape (c_o, c_i, …): outputs first.",
+            {"return K.transpose(0, 1)": "return K"},
+        ),
+        Mistake(
+            "Flipped left and right only",
+            "A true convolution turns the kernel in both directions.",
+            {"K2.flip(2, 3)": "K2.flip(3)"},
+        ),
+        Mistake(
+            "The kernel is upside down",
+            "All is right but turned by 180°: flip one of the two, not the other.",
+            {"return K.transpose(0, 1)": "return K.transpose(0, 1).flip(2, 3)"},
+        ),
+        Mistake(
+            "The middle channels are averaged",
+            "The second layer adds its channels up; it does not take their mean.",
+            {"return K.transpose(0, 1)": "return K.transpose(0, 1) / len(K1)"},
+        ),
+    ],
+    second="""
+def compose(K1, K2):
+    (m, c_i, a_h, a_w), (c_o, _, b_h, b_w) = K1.shape, K2.shape
+    K = K1.new_zeros(c_o, c_i, a_h + b_h - 1, a_w + b_w - 1)
+    for i in range(b_h):
+        for j in range(b_w):
+            K[:, :, i : i + a_h, j : j + a_w] += torch.einsum("om,mcab->ocab", K2[:, :, i, j], K1)
+    return K
+""",
+    draw=lambda random: (
+        "compose(K1, K2)",
+        {
+            "K1": tensor(random, 2, 2, random.randint(1, 3), random.randint(1, 3)),
+            "K2": tensor(random, 1, 2, random.randint(1, 3), random.randint(1, 3)),
+        },
+    ),
+)
+
+EXACTLY_EQUAL = Values(
+    "exactly-equal",
+    name="rounding",
+    shows=(
+        "Up to 2 to the power of 24 sums of integers are exact in float32, and then the order "
+        "cannot matter. Everywhere else compare with a tolerance."
+    ),
+    parts={
+        "exact": Part(
+            2**24,
+            [
+                (2**24 - 1, "one more: 2 to the power of 24 needs only one digit, its first."),
+                (2**23, "there are 24 binary digits, with the leading 1 that is not stored."),
+                (2**31, "that is for integers. A float32 gives eight bits to the exponent."),
+                (2**31 - 1, "that is for integers. A float32 gives eight bits to the exponent."),
+                (2**32, "of the 32 bits one is a sign, and eight are the exponent."),
+                (2**25, "between 2 to the power of 24 and this, odd integers are missing."),
+                (2**24 + 1, "this is the first integer that float32 does not have."),
+            ],
+        ),
+        "lost": Part(
+            2**24,
+            [
+                (2**24 + 2, "a + 1 is not there in float32: it is rounded before the next step."),
+                (2**24 + 1, "this number does not exist in float32."),
+            ],
+        ),
+        "kept": Part(
+            2**24 + 2,
+            [
+                (2**24, "1 + 1 is exact, and a + 2 exists in float32."),
+                (2**24 + 1, "this number does not exist in float32."),
+            ],
+        ),
+        "safe": Part(
+            "b",
+            [
+                ("a", "addition of rounded numbers is commutative, but not associative."),
+                ("c", "their sums are rounded nearly always."),
+                ("d", "for small integers nothing is rounded; and that test depends on luck."),
+            ],
+            otherwise=LETTER,
+        ),
+    },
+)
+
+IM2COL = Code(
+    "im2col",
+    name="window_columns",
+    shows=(
+        "Any convolution is one matrix product, with nearly as many copies of the image as the "
+        "kernel has places; a 1×1 kernel needs none."
+    ),
+    cases=[
+        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3]]]}),
+        ("window_columns(X, 1, 1)", {"X": [[[1, 2]], [[3, 4]]]}),
+        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3]], [[4, 5, 6]]]}),
+        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3], [4, 5, 6]]]}),
+        ("window_columns(X, 2, 1)", {"X": [[[1, 2], [3, 4], [5, 6]]]}),
+        ("window_columns(X, 2, 2)", {"X": [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [0, -1, -2]]]}),
+        ("window_columns(X, 2, 3)", {"X": [[[1, 2, 3, 4], [5, 6, 7, 8], [9, 8, 7, 5]]]}),
+    ],
+    mistakes=[
+        Mistake(
+            "The windows are rows",
+            "Transpose it: a window is a column, and the weight multiplies from the left.",
+            {"flatten(0, 2).flatten(1)": "flatten(0, 2).flatten(1).T"},
+        ),
+        Mistake(
+            "The window comes before the channel",
+            "A column begins with all of channel 0, as the flattened weight does.",
+            {"permute(0, 3, 4, 1, 2)": "permute(3, 4, 0, 1, 2)"},
+        ),
+        Mistake(
+            "Columns of the window, not rows, come first",
+            "In each channel go row by row, as the flattened weight does.",
+            {"permute(0, 3, 4, 1, 2)": "permute(0, 4, 3, 1, 2)"},
+        ),
+        Mistake(
+            "The places go down the columns of the image",
+            "Number the windows as one reads: row by row.",
+            {"permute(0, 3, 4, 1, 2)": "permute(0, 3, 4, 2, 1)"},
+        ),
+        Mistake(
+            "Height and width are exchanged",
+            "k_h is for axis 1, the rows; k_w for axis 2.",
+            {"X.unfold(1, k_h, 1).unfold(2, k_w, 1)": "X.unfold(1, k_w, 1).unfold(2, k_h, 1)"},
+        ),
+        Mistake(
+            "The windows lie side by side",
+            "They overlap: each begins one cell after the one before.",
+            {"X.unfold(1, k_h, 1).unfold(2, k_w, 1)": "X.unfold(1, k_h, k_h).unfold(2, k_w, k_w)"},
+        ),
+        Mistake(
+            "The axes were never put in order",
+            "A reshape only renames: bring the axes into the order channel, window, place first.",
+            {"permute(0, 3, 4, 1, 2)": "contiguous()"},
+        ),
+    ],
+    second="""
+def window_columns(X, k_h, k_w):
+    c_i, n_h, n_w = X.shape
+    columns = [
+        X[:, i : i + k_h, j : j + k_w].reshape(-1)
+        for i in range(n_h - k_h + 1)
+        for j in range(n_w - k_w + 1)
+    ]
+    return torch.stack(columns, 1)
+""",
+    draw=lambda random: (
+        f"window_columns(X, {random.randint(1, 2)}, {random.randint(1, 3)})",
+        {"X": tensor(random, random.randint(1, 2), random.randint(2, 3), random.randint(3, 4))},
+    ),
+)
+
+FAST_STRIPS = Code(
+    "fast-strips",
+    name="rows_loaded",
+    inputs="",
+    shows=(
+        "Neighbouring strips share k − 1 rows, and load them twice. Higher strips share less often "
+        "— as long as they fit into fast memory."
+    ),
+    cases=[
+        (f"rows_loaded({m}, {k}, {delta})", {})
+        for m, k, delta in [
+            (32, 3, 1),
+            (32, 3, 8),
+            (32, 3, 32),
+            (5, 3, 2),
+            (7, 1, 2),
+            (10, 5, 4),
+            (4, 2, 9),
+            (1, 3, 1),
+            (12, 7, 6),
+        ]
+    ],
+    mistakes=[
+        Mistake(
+            "Full strips only",
+            "The last strip may be shorter than Δ, but it must be loaded: round up.",
+            {"-(-m // delta)": "m // delta"},
+        ),
+        Mistake(
+            "One row of overlap too many",
+            "A kernel of k rows needs k − 1 rows more than it makes outputs.",
+            {"(k - 1)": "k"},
+        ),
+        Mistake(
+            "Every strip is counted in full",
+            "The last strip computes only what is left, and loads no more than that needs.",
+            {"m + -(-m // delta) * (k - 1)": "-(-m // delta) * (delta + k - 1)"},
+        ),
+        Mistake(
+            "No overlap",
+            "Each strip is thrown away before the next one comes: the rows between are loaded "
+            "twice.",
+            {"-(-m // delta) * (k - 1)": "k - 1"},
+        ),
+        Mistake(
+            "The rows in one strip",
+            "That is one strip. How many are there in all?",
+            {"m + -(-m // delta) * (k - 1)": "min(m, delta) + k - 1"},
+        ),
+        Mistake(
+            "One strip too many",
+            "m // delta + 1 adds a strip even where Δ divides m.",
+            {"-(-m // delta)": "(m // delta + 1)"},
+        ),
+        Mistake(
+            "The output alone",
+            "To make a row of output takes k rows of input.",
+            {"m + -(-m // delta) * (k - 1)": "m"},
+        ),
+    ],
+    second="""
+def rows_loaded(m, k, delta):
+    total, top = 0, 0
+    while top < m:
+        height = min(delta, m - top)
+        total += height + k - 1
+        top += height
+    return total
+""",
+    draw=lambda random: (
+        f"rows_loaded({random.randint(1, 40)}, {random.randint(1, 7)}, {random.randint(1, 12)})",
+        {},
+    ),
+)
+
+BLOCK_DIAGONAL = Code(
+    "block-diagonal",
+    name="block_diagonal",
+    shows=(
+        "A grouped layer is a plain one with a share of 1 − 1/g of zeros, which it neither stores "
+        "nor multiplies."
+    ),
+    cases=[
+        ("block_diagonal(K, 2)", {"K": [[[[1]]], [[[2]]]]}),
+        ("block_diagonal(K, 1)", {"K": [[[[1]], [[2]]]]}),
+        ("block_diagonal(K, 2)", {"K": [[[[1]], [[2]]], [[[3]], [[4]]]]}),
+        ("block_diagonal(K, 2)", {"K": [[[[1]]], [[[2]]], [[[3]]], [[[4]]]]}),
+        ("block_diagonal(K, 2)", {"K": [[[[1, 2]]], [[[3, 4]]]]}),
+        ("block_diagonal(K, 3)", {"K": [[[[1]]], [[[2]]], [[[3]]]]}),
+        (
+            "block_diagonal(K, 2)",
+            {"K": [[[[1]], [[2]]], [[[3]], [[4]]], [[[5]], [[6]]], [[[7]], [[8]]]]},
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "Every block stands at the first inputs",
+            "Block b reads its own inputs: move it to the columns from b · c_i/g on.",
+            {"b * width:(b + 1) * width": "0:width"},
+        ),
+        Mistake(
+            "The blocks stand in reverse order",
+            "The first outputs belong to the first inputs.",
+            {"b * width:(b + 1) * width": "(groups - 1 - b) * width:(groups - b) * width"},
+        ),
+        Mistake(
+            "The same weights in every block",
+            "Each block has weights of its own.",
+            {"] = block": "] = K.chunk(groups)[0]"},
+        ),
+        Mistake(
+            "All inputs are read",
+            "Outside its block a weight is 0; you have repeated the weights there.",
+            """
+def block_diagonal(K, groups):
+    return K.repeat(1, groups, 1, 1)
+""",
+        ),
+        Mistake(
+            "Outputs and inputs are exchanged",
+            "The outputs come first: (c_o, c_i, k_h, k_w).",
+            {"return plain": "return plain.transpose(0, 1)"},
+        ),
+        Mistake(
+            "This is the grouped weight",
+            "It has c_i/g input channels. The plain one has all of them, most of them zeros.",
+            {"return plain": "return K"},
+        ),
+        Mistake(
+            "The outputs take turns",
+            "A group is a block of neighbours, not every g-th channel.",
+            """
+def block_diagonal(K, groups):
+    c_o, width, k_h, k_w = K.shape
+    plain = K.new_zeros(c_o, groups * width, k_h, k_w)
+    for d in range(c_o):
+        b = d % groups
+        plain[d, b * width : (b + 1) * width] = K[d]
+    return plain
+""",
+        ),
+    ],
+    second="""
+def block_diagonal(K, groups):
+    c_o, width, k_h, k_w = K.shape
+    output = torch.arange(c_o)[:, None] // (c_o // groups)
+    source = torch.arange(groups * width)[None] // width
+    same = (output == source)[:, :, None, None].to(K.dtype)
+    return K.repeat(1, groups, 1, 1) * same
+""",
+    draw=lambda random: (
+        f"block_diagonal(K, {(groups := random.randint(1, 3))})",
+        {"K": tensor(random, groups * random.randint(1, 2), random.randint(1, 3), 1, 2)},
+    ),
+)
+
+CHANNEL_SHUFFLE = Code(
+    "channel-shuffle",
+    name="shuffle",
+    shows=(
+        "A transposition, and no weight: after it every new group holds one channel of each old "
+        "group, so two grouped layers reach them all."
+    ),
+    cases=[
+        ("shuffle(X, 2)", {"X": [[[0]], [[1]], [[2]], [[3]], [[4]], [[5]]]}),
+        ("shuffle(X, 3)", {"X": [[[0]], [[1]], [[2]], [[3]], [[4]], [[5]]]}),
+        ("shuffle(X, 1)", {"X": [[[1]], [[2]]]}),
+        ("shuffle(X, 2)", {"X": [[[1, 2]], [[3, 4]], [[5, 6]], [[7, 8]]]}),
+        ("shuffle(X, 4)", {"X": [[[1]], [[2]], [[3]]]}),
+        ("shuffle(X, 4)", {"X": [[[8]], [[7]], [[6]], [[5]], [[4]], [[3]], [[2]], [[1]]]}),
+    ],
+    mistakes=[
+        Mistake(
+            "Dealt the wrong way round",
+            "The matrix has one row for each *group*: g rows, not rows of g.",
+            {"(groups, -1)": "(-1, groups)"},
+        ),
+        Mistake(
+            "Nothing has moved",
+            "Reading the matrix row by row gives the channels back as they were.",
+            {".transpose(0, 1)": ""},
+        ),
+        Mistake(
+            "The groups are exchanged as wholes",
+            "Reversing the groups leaves each group what it was: no channel meets another one.",
+            {".transpose(0, 1)": ".flip(0)"},
+        ),
+        Mistake(
+            "Any number of groups is taken",
+            "Where g does not divide the channels no even deal exists: raise a ValueError.",
+            """
+def shuffle(X, groups):
+    return X[[i for g in range(max(len(X) // groups, 1)) for i in
+              range(g, len(X), max(len(X) // groups, 1))]]
+""",
+        ),
+        Mistake(
+            "Turned round as well",
+            "The channels keep their order: 0 comes first, then the first one of the next group.",
+            {"return X.unflatten": "return X.flip(0).unflatten"},
+        ),
+    ],
+    second="""
+def shuffle(X, groups):
+    if len(X) % groups:
+        raise ValueError("no even deal")
+    width = len(X) // groups
+    order = [g * width + i for i in range(width) for g in range(groups)]
+    return X[order]
+""",
+    draw=lambda random: (
+        f"shuffle(X, {(groups := random.randint(1, 4))})",
+        {"X": tensor(random, groups * random.randint(1, 3), 1, 1)},
+    ),
+)
+
+LOW_RANK = Code(
+    "low-rank",
+    name="narrow",
+    shows=(
+        "The singular values say what each direction is worth; a bottleneck keeps the first m. "
+        "Trained, it chooses them for the task in place of the squared error."
+    ),
+    cases=[
+        ("torch.matmul(*narrow(W, 1))", {"W": [[1, 2], [2, 4]]}),
+        ("torch.matmul(*narrow(W, 1))", {"W": [[3, 0], [0, 1]]}),
+        ("torch.matmul(*narrow(W, 1))", {"W": [[0, 0], [0, 0], [5, 1]]}),
+        ("torch.matmul(*narrow(W, 2))", {"W": [[2, 0, 0], [0, 7, 0], [0, 0, 4]]}),
+        ("torch.matmul(*narrow(W, 2))", {"W": [[1, 2, 3], [4, 5, 7]]}),
+        ("torch.matmul(*narrow(W, 1))", {"W": [[1, 0, -1], [1, -2, 1], [2, -2, 0]]}),
+        (
+            "[list(A.shape) for A in narrow(W, 2)]",
+            {"W": [[1, 0, 2, 1], [1, -2, 1, 0], [2, -2, 0, 3]]},
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "The singular values are missing",
+            "Both factors have directions of length 1. One of them has to carry the values.",
+            {"left[:, :m] * values[:m]": "left[:, :m]"},
+        ),
+        Mistake(
+            "The values are counted twice",
+            "Only one of the two factors may carry them (or both their square roots).",
+            {"right[:m]": "values[:m, None] * right[:m]"},
+        ),
+        Mistake(
+            "The smallest directions are kept",
+            "The singular values come sorted, the largest first: keep the first m.",
+            {
+                "left[:, :m] * values[:m]": "left[:, -m:] * values[-m:]",
+                "right[:m]": "right[-m:]",
+            },
+        ),
+        Mistake(
+            "The first channels are kept",
+            "You kept m inputs as they are and dropped the others. A direction mixes all channels.",
+            """
+def narrow(W, m):
+    return W[:, :m], torch.eye(W.shape[1])[:m]
+""",
+        ),
+        Mistake(
+            "Rows of `right` are columns here",
+            "torch.linalg.svd returns the third factor transposed already: its *rows* are the "
+            "directions.",
+            {"right[:m]": "right.T[:m]"},
+        ),
+        Mistake(
+            "Nothing is narrowed",
+            "The product is right, but there are more than m channels in between.",
+            """
+def narrow(W, m):
+    left, values, right = torch.linalg.svd(W, full_matrices=False)
+    values[m:] = 0
+    return left * values, right
+""",
+        ),
+    ],
+    second="""
+def narrow(W, m):
+    values, vectors = torch.linalg.eigh(W.T @ W)
+    U = vectors[:, -m:].T
+    return W @ U.T, U
+""",
+    draw=lambda random: (
+        "torch.matmul(*narrow(W, 1))",
+        {"W": [[4 + random.randint(0, 5), 1], [random.randint(-2, 2), random.randint(0, 2)]]},
+    ),
+)
+
+EXERCISES = [
+    CHANNELS_BY_HAND,
+    DOUBLE_IT,
+    FORWARD_BACKWARD,
+    TWO_KERNELS,
+    EXACTLY_EQUAL,
+    IM2COL,
+    FAST_STRIPS,
+    BLOCK_DIAGONAL,
+    CHANNEL_SHUFFLE,
+    LOW_RANK,
+]
