@@ -15,7 +15,9 @@ from tools.style import WIDTH, count, tags
 
 PAGE = find_page("when-training-fails")
 TEXT = PAGE.read_text(encoding="utf-8")
-CASE = re.compile(r"^\(sec-fails-([a-z-]+)\)=\n#{2,3} [^\n]+\n(.*?)(?=^\(sec-|^## |\Z)", re.M | re.S)
+CASE = re.compile(
+    r"^\(sec-fails-([a-z-]+)\)=\n#{2,3} [^\n]+\n(.*?)(?=^\(sec-|^## |\Z)", re.M | re.S
+)
 CASES = dict(CASE.findall(TEXT))
 OTHERS = {"checks", "slow"}  # no faults of one line: no bullets, or other ones
 of_every_fault = pytest.mark.parametrize("name", sorted(CASES.keys() - OTHERS))
@@ -72,7 +74,7 @@ def test_a_step_is_one_of_gradient_descent(page):
     losses = page.fit(net, X, y, lr=0.5, num_epochs=3, order=torch.arange)
     for step in range(3):  # 20 images are one batch
         loss = F.cross_entropy(twin(X), y)
-        assert losses[step] == pytest.approx(float(loss), rel=1e-5)
+        assert losses[step] == pytest.approx(loss.item(), rel=1e-5)
         grads = torch.autograd.grad(loss, list(twin.parameters()))
         with torch.no_grad():
             for p, grad in zip(twin.parameters(), grads, strict=True):
