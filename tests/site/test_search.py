@@ -18,6 +18,9 @@ FIRST = [  # what is typed, where the best result lies
     ("skip connection", "8-6-resnet"),
     ("ResNet", "8-6-resnet"),
     ("dead filters of LeNet", "7-6-lenet"),
+    ("loss nan", "when-training-fails.html#"),
+    ("not learning", "when-training-fails"),
+    ("shape mismatch", "when-training-fails.html#"),
 ]
 
 
