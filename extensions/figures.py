@@ -4,7 +4,8 @@
     ```
 
 shows the figure with that name from the recording of that page, with its description, as a link to
-it. So an overview has the pictures of the book as they are now, and no file is kept twice.
+it; a live view answers to the hand here, too. So an overview has the pictures of the book as they
+are now, and no file is kept twice.
 """
 
 import base64
@@ -17,7 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from tools.pages import recording_of, resolve
 
-ENDINGS = {"image/svg+xml": "svg", "image/png": "png"}
+ENDINGS = {"text/html": "html", "image/svg+xml": "svg", "image/png": "png"}
 
 
 def find_figure(recording: Path, name: str) -> tuple[str, bytes, dict[str, str]]:
@@ -36,7 +37,7 @@ def find_figure(recording: Path, name: str) -> tuple[str, bytes, dict[str, str]]
             for mime, ending in ENDINGS.items():
                 if mime in output.get("data", {}):
                     data = output.data[mime]
-                    content = data.encode() if ending == "svg" else base64.b64decode(data)
+                    content = base64.b64decode(data) if ending == "png" else data.encode()
                     return ending, content, options["image"]
     known = ", ".join(filter(None, names))
     raise ValueError(f"{recording.stem} has no figure {name!r}; it has: {known}")
@@ -53,13 +54,16 @@ class Recorded(SphinxDirective):
         except (ValueError, OSError) as error:
             raise self.error(str(error)) from error
         self.env.note_dependency(str(recording_of(source)))
+        docname = source.relative_to(self.env.srcdir).with_suffix("").as_posix()
+        if ending == "html":  # a live view
+            view = nodes.raw("", content.decode(), format="html")
+            return [nodes.container("", view, classes=["recorded"])]
         folder = Path(self.env.srcdir, "_build", "recorded")
         folder.mkdir(parents=True, exist_ok=True)
         picture = folder / f"{name}.{ending}"
         if not picture.is_file() or picture.read_bytes() != content:
             picture.write_bytes(content)  # else another build may be reading it
         uri = "/" + picture.relative_to(self.env.srcdir).as_posix()
-        docname = source.relative_to(self.env.srcdir).with_suffix("").as_posix()
         image = nodes.image(uri=uri, alt=options["alt"], classes=options.get("classes", "").split())
         link = nodes.reference("", "", image, refuri=self.target(docname, name))
         return [nodes.container("", nodes.paragraph("", "", link), classes=["recorded"])]

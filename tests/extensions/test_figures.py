@@ -31,6 +31,13 @@ def test_a_figure_is_found_with_its_description(recording):
     assert options == {"alt": "a square", "classes": "photo"}
 
 
+def test_of_a_live_view_the_one_that_answers_is_taken(recording):
+    notebook = nbformat.read(recording, as_version=4)
+    notebook.cells[1].outputs[1].data["text/html"] = '<div data-live="a"></div>'
+    nbformat.write(notebook, recording)
+    assert find_figure(recording, "fig-a")[:2] == ("html", b'<div data-live="a"></div>')
+
+
 def test_a_missing_figure_names_those_that_are_there(recording):
     with pytest.raises(ValueError, match="7-2-page has no figure 'fig-b'; it has: fig-a"):
         find_figure(recording, "fig-b")
