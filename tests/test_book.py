@@ -323,7 +323,7 @@ def test_numbers_in_the_prose_are_printed_or_asserted(page):
 
 
 def test_no_file_names_a_package_index_or_a_path_of_a_machine():
-    apart = {".git", ".venv", "_build", "__pycache__", ".hypothesis", ".mypy_cache"}
+    apart = {".git", ".venv", "_build", "__pycache__", ".hypothesis", ".mypy_cache", "node_modules"}
     listed = [
         path
         for path in ROOT.rglob("*")
