@@ -35,7 +35,7 @@ from extensions.notebooks.editions import (
     with_notes,
     without_solutions,
 )
-from extensions.notebooks.lower import Part, figure_caption, lower, lower_prose
+from extensions.notebooks.lower import Part, figure_caption, fold, lower, lower_prose
 from extensions.notebooks.references import PageReferences
 from helpers.live.view import filled
 from tools.pages import VERDICTS, read_source, recording_of
@@ -161,8 +161,9 @@ def code_cells(cell: NotebookNode, references: PageReferences) -> list[NotebookN
     if not figure:
         return [cell]
     number = references.text("numref", figure["name"]) if "name" in figure else ""
-    told = "hide-output" in tags  # a caption would tell what a prediction asks for
-    caption = "" if told else lower_prose(figure.get("caption", ""), references)
+    caption = lower_prose(figure.get("caption", ""), references)
+    if "hide-output" in tags:  # it would tell what a prediction asks for
+        return [cell, new_markdown_cell(fold(f"Caption of {number or 'the figure'}", caption))]
     return [cell, new_markdown_cell(figure_caption(number, caption))]
 
 

@@ -135,16 +135,17 @@ def test_small_figures_stand_in_a_row_where_there_is_room(page, book):
 def test_paper_shows_text_and_the_lines_of_proofs(page, book):
     page.goto(book)
     page.emulate_media(media="print")
-    for kind in ("sealed", "more", "aside", "hint"):
+    for kind in ("sealed", "more", "aside"):
         assert first(page, kind).locator("> .inside").is_visible(), kind
     assert first(page, "verdict").locator("> summary").is_visible()
     assert not first(page, "verdict").locator("> .inside").is_visible()
     assert not first(page, "code").is_visible()
 
 
-def test_a_solution_is_printed_if_it_is_open(page, book):
+@pytest.mark.parametrize("kind", ["hint", "solution"])
+def test_a_hint_or_solution_is_printed_if_it_is_open(page, book, kind):
     page.goto(book)
-    solution = first(page, "solution")
+    solution = first(page, kind)
     page.emulate_media(media="print")
     assert not solution.is_visible()
     page.emulate_media(media="screen")
