@@ -109,7 +109,7 @@ def test_code_and_outputs_are_those_of_the_recording(notebooks, page):
 def test_figures_have_captions_and_citations_a_list(notebooks, page):
     text = words(notebooks[page.stem])
     figures = [c for c in jupytext.read(page).cells if "figure" in c.metadata.get("mystnb", {})]
-    numbers = re.findall(r"^\*\*(Fig\. [\d.]+)\.\*\*", text, flags=re.M)
+    numbers = re.findall(r"^(?:\*\*|<summary>Caption of )(Fig\. [\d.]+)(?=\.\*\*|<)", text, re.M)
     assert len(set(numbers)) == len(figures)
     roles = re.findall(r"\{cite:[tp]\}`([\w,]+)`", page.read_text(encoding="utf-8"))
     cited = {key for keys in roles for key in keys.split(",")}
