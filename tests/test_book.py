@@ -160,8 +160,8 @@ def test_references_have_targets(page):
         assert re.search(target, everything), f"{role} {label}"
 
 
-@pytest.mark.parametrize("page", OLD, ids=lambda p: p.stem)
-def test_every_page_asserts(page):
+@pytest.mark.parametrize("page", [p for p in OLD if p.stem != "teaching"], ids=lambda p: p.stem)
+def test_every_page_asserts(page):  # but that for teachers, which claims nothing
     assert sum(count_checks(cell.source) for cell in code_cells(page)) >= 10
 
 
