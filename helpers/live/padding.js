@@ -3,7 +3,7 @@ import { Pen, clamp, fill, html, list, number, plural, svg } from "./view.js";
 
 /** @typedef {{n: number, k: number, p: number, s: number, i: number, j: number}} State */
 
-const MOST = { k: 7, p: 3, s: 4 };
+const [LEAST, MOST] = [{ n: 7 }, { n: 12, k: 7, p: 3, s: 4 }];
 
 /**
  * Padded size, number of windows, and how often each padded cell is read.
@@ -25,6 +25,12 @@ export function unread({ n, k, p, s }) {
   const inside = cells.filter((j) => j >= 0 && j < n);
   return { inside, border: cells.length - inside.length };
 }
+
+/** Padded cells that no window reads, though a later one is read. @param {State} state */
+const gaps = ({ n, k, p, s }) => {
+  const { reads, out } = windows(n, k, p, s);
+  return [...reads.keys()].filter((cell) => !reads[cell] && cell < (out - 1) * s);
+};
 
 /** @param {State} state */
 const outputs = ({ n, k, p, s }) => windows(n, k, p, s).out;
@@ -53,6 +59,8 @@ function build(live) {
   live.slider("k", { name: "kernel", symbol: "k", min: 1, max: MOST.k });
   live.slider("p", { name: "padding", symbol: "p", min: 0, max: MOST.p });
   live.slider("s", { name: "stride", symbol: "s", min: 1, max: MOST.s });
+  for (const [name, step] of /** @type {[string, number][]} */ ([["− a cell", -1], ["+ a cell", 1]]))
+    live.button(name, () => live.change({ n: clamp(live.state.n + step, LEAST.n, MOST.n) }));
 
   const now = () => {
     const { n, k, p, s } = live.state;
@@ -100,8 +108,11 @@ function build(live) {
     c = Math.min(29, Math.floor((live.stage.clientWidth / (state.n + 2 * MOST.p + 3)) * 10) / 10);
     drawRow(row, state, c);
     drawMap(map, state);
-    const most = plural(Math.max(...state.reads) ** 2, "time");
-    title.textContent = `In two directions: ${out} × ${out} outputs; a cell is read up to ${most}.`;
+    const most = Math.max(...state.reads) ** 2;
+    const often = most > 1 ? `a cell is read up to ${most} times` : "no cell is read twice";
+    title.textContent =
+      `In two directions: ${out} × ${out} outputs; ${often}. Line: the image. Dots: centres of windows. ` +
+      "Darker blue: read more often; grey: never.";
     formula.replaceChildren(...terms(state));
   };
 }
@@ -154,7 +165,7 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   }
   pen.rect("ghost", x(out * s) + 1, y(out), k * c - 2, bar, 2);
   pen.rect("over", x(padded), y(out), Math.min(x(out * s + k), width) - x(padded) - 1, bar, 2);
-  pen.text("no", x(out * s) - 0.3 * c, y(out) + bar / 2, "does not fit");
+  pen.text("no", Math.min(x(out * s), x(padded)) - 0.3 * c, y(out) + bar / 2, "does not fit");
   pen.text("left", right, bottom + 0.65 * c, "reads");
   fill(picture, { width, height: tall });
   pen.show(picture, width, tall);
@@ -191,7 +202,11 @@ export const view = {
   invite: "Drag the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
-    { ask: "leave a cell of the input unread", met: (state) => unread(state).inside.length > 0 },
+    { ask: "leave cells between two windows unread", met: (state) => gaps(state).length > 0 },
+    {
+      ask: "leave the last cell of the input unread, and no other",
+      met: (state) => unread(state).inside.join() === `${state.n - 1}`,
+    },
     {
       ask: "read each cell of the input once, with a kernel above 1",
       met: ({ n, k, p, s }) => k > 1 && windows(n, k, p, s).reads.slice(p, p + n).every((r) => r === 1),
