@@ -20,12 +20,13 @@ PREDICT_SHAPE = Values(
     ),
     parts={
         "a": Part(
-            (2, 2),
+            (5, 2),
             [
-                ((1, 1), "you counted the steps. The window where they begin is one more."),
-                ((3, 3), "a window that hangs over the end does not count: round down."),
-                ((3, 1), "height comes first: padding (0, 1) widens the rows, left and right."),
-                ((2, 1), "the columns have padding on both sides: 8 + 2 · 1 cells."),
+                ((4, 1), "you counted the steps. The window where they begin is one more."),
+                ((6, 2), "a window that hangs over the end does not count: round down."),
+                ((4, 2), "padding (1, 0) adds a row above *and* one below: 10 + 2 · 1 rows."),
+                ((5, 3), "padding (1, 0) adds rows alone; the columns stay 8."),
+                ((2, 5), "right numbers; the height comes first."),
             ],
             otherwise=PAIR,
         ),
@@ -43,6 +44,7 @@ PREDICT_SHAPE = Values(
         "c": Part(
             (3, 3),
             [
+                (3, "right number. Write the pair (height, width)."),
                 ((2, 2), "the windows stand at 0, 3 and 6. You counted the steps between them."),
                 (
                     (4, 4),
@@ -55,6 +57,7 @@ PREDICT_SHAPE = Values(
         "d": Part(
             (4, 4),
             [
+                (4, "right number. Write the pair (height, width)."),
                 (
                     (3, 3),
                     "either the padding was counted on one side only (8 + 1), or the first window "
@@ -68,6 +71,7 @@ PREDICT_SHAPE = Values(
         "e": Part(
             (112, 112),
             [
+                (112, "right number. Write the pair (height, width)."),
                 (
                     (111, 111),
                     "either the padding was counted on one side only, or the first window was "
@@ -84,6 +88,10 @@ PREDICT_SHAPE = Values(
         "f": Part(
             (3, 3),
             [
+                (
+                    3,
+                    "right number. Write the pair (height, width).",
+                ),
                 (
                     (4, 4),
                     "the gaps belong to the window. A dilated kernel of 3 covers more than 3.",
@@ -173,6 +181,18 @@ def mean_inside(X, k):
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
             Y[i, j] = X[i - p : i + p + 1, j - p : j + p + 1].mean()
+    return Y
+""",
+        ),
+        Mistake(
+            "The last row and column of the window are missing",
+            "A slice ends before its second number: let it end at i + k // 2 + 1.",
+            """
+def mean_inside(X, k):
+    Y, p = torch.zeros(X.shape), k // 2
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            Y[i, j] = X[max(i - p, 0) : i + p, max(j - p, 0) : j + p].mean()
     return Y
 """,
         ),
@@ -297,6 +317,16 @@ def mirror(X, p, repeat=False):
             {"X[rows][:, columns]": "X[:, columns]"},
         ),
         Mistake(
+            "Columns yes, rows no, and any p",
+            "Left and right are right. Above and below are missing, and so is the test of p.",
+            """
+def mirror(X, p, repeat=False):
+    first, n = 0 if repeat else 1, X.shape[1]
+    before, after = X[:, first : first + p], X[:, max(n - first - p, 0) : n - first]
+    return torch.cat([before.flip(1), X, after.flip(1)], 1)
+""",
+        ),
+        Mistake(
             "Rows yes, columns no",
             "Above and below are right. Left and right are missing.",
             {"X[rows][:, columns]": "X[rows]"},
@@ -327,6 +357,7 @@ def mirror(X, p, repeat=False):
         f"mirror(X, {random.randint(0, 4)}, {random.choice([True, False])})",
         {"X": matrix(random, random.randint(1, 4), random.randint(1, 4))},
     ),
+    without=("pad", "mirrored", "RULES"),
 )
 
 STRIDE_AUDIO = Code(
@@ -410,8 +441,8 @@ STRIDE_AUDIO = Code(
             {"rate = r / s": "rate = r // s"},
         ),
         Mistake(
-            "Rounded down to the multiple",
-            "Not the multiple of r/s below f counts but the nearest one, which may lie above.",
+            "Begun again where it should turn back",
+            "You wrapped at r/(2s), as if tones began again at 0 there. They are mirrored there.",
             {"rate = r / s": "rate = r / (2 * s)", "round(f / rate)": "(f // rate)"},
         ),
     ],
@@ -432,8 +463,8 @@ STRIDE_SAVES = Values(
     "stride-saves",
     name="saved",
     shows=(
-        "Both benefits in one table: a ninth of the work and a 64th of the dense weights, a larger "
-        "field, and neighbours that share fewer pixels and so repeat each other less."
+        "All in one table: a 64th of the dense weights, to be learned from the same images, a "
+        "ninth of the work, a larger field, and neighbours that share fewer pixels."
     ),
     parts={
         "work": Part(
@@ -553,6 +584,11 @@ OTHER_FRAMEWORK = Code(
             "Where the stride is larger than the kernel the image can be too long already. Then "
             "nothing is added.",
             {"max((windows - 1) * s + k - n, 0)": "(windows - 1) * s + k - n"},
+        ),
+        Mistake(
+            "The padding of PyTorch",
+            "k // 2 on both sides does not depend on n. Add only what the last window still needs.",
+            {"total // 2, total - total // 2": "k // 2, k // 2"},
         ),
         Mistake(
             "The padding of stride 1",
@@ -714,6 +750,7 @@ def transposed2d(Y, K, padding=0, stride=1):
             "K": matrix(random, random.randint(1, 4), random.randint(1, 4)),
         },
     ),
+    without=("conv_transpose2d", "ConvTranspose2d", "fold", "Fold"),
 )
 
 CHECKERBOARD = Values(
@@ -724,7 +761,7 @@ CHECKERBOARD = Values(
         "values: what was thrown away has to be learned anew."
     ),
     parts={
-        "even": Part(
+        "equal": Part(
             {3, 6, 9},
             [
                 ({4, 6, 8}, "even numbers are the rule for stride 2. What is it for 3?"),

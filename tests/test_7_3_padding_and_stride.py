@@ -7,7 +7,13 @@ import torch
 from torch.nn import functional as F
 
 from helpers.pages import lift
-from helpers.sections.padding_and_stride import out_size, pair, strided_corr2d, window
+from helpers.sections.padding_and_stride import (
+    out_size,
+    pair,
+    strided_corr2d,
+    window,
+    zero_pad,
+)
 
 page = lift("7-3-padding-and-stride")
 X = torch.arange(1.0, 17).reshape(4, 4)
@@ -137,6 +143,14 @@ def test_strided_corr2d_leaves_its_input_alone():
 def test_strided_corr2d_refuses(B, options, text):
     with pytest.raises(ValueError, match=text):
         strided_corr2d(X, B, *options)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64], ids=str)
+def test_zero_pad_puts_rows_above_and_below_and_columns_beside(dtype):
+    A = X.to(dtype)[:, :3]
+    padded = zero_pad(A, 2, 1)
+    assert padded.dtype == dtype
+    assert torch.equal(padded, F.pad(A, (1, 1, 2, 2)))
 
 
 def test_pair_and_window():

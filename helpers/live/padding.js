@@ -12,8 +12,7 @@ const MOST = { k: 7, p: 3, s: 4 };
 export function windows(n, k, p, s) {
   const padded = n + 2 * p;
   const out = Math.floor((padded - k) / s) + 1;
-  /** @type {number[]} */
-  const reads = Array(padded).fill(0);
+  const reads = /** @type {number[]} */ (Array(padded).fill(0));
   for (let i = 0; i < out; i++) for (let a = 0; a < k; a++) reads[i * s + a]++;
   return { padded, out, reads };
 }
@@ -48,11 +47,13 @@ function build(live) {
   const [row, map] = [svg("svg"), svg("svg", { class: "map" })];
   const [formula, title] = [html("p", { class: "formula-line" }), html("p")];
   live.stage.append(row);
-  live.aside.append(title, map);
+  live.aside.append(title, map, html("p", {}, "Line: image. Dots: centres. Darker: read more. Grey: never."));
   live.words.append(formula);
   live.slider("k", { name: "kernel", symbol: "k", min: 1, max: MOST.k });
   live.slider("p", { name: "padding", symbol: "p", min: 0, max: MOST.p });
   live.slider("s", { name: "stride", symbol: "s", min: 1, max: MOST.s });
+  live.button("n − 1", () => live.change({ n: Math.max(live.state.n - 1, 7) }));
+  live.button("n + 1", () => live.change({ n: Math.min(live.state.n + 1, 12) }));
 
   const now = () => {
     const { n, k, p, s } = live.state;
@@ -64,8 +65,7 @@ function build(live) {
   const keys = (axis, back, forth) => ({
     [back]: () => go(axis, live.state[axis] - 1),
     [forth]: () => go(axis, live.state[axis] + 1),
-    Home: () => go(axis, 0),
-    End: () => go(axis, Infinity),
+    Home: () => go(axis, 0), End: () => go(axis, Infinity),
   });
   /** @param {"i" | "j"} axis */
   const place = (axis) => {
@@ -100,8 +100,8 @@ function build(live) {
     c = Math.min(29, Math.floor((live.stage.clientWidth / (state.n + 2 * MOST.p + 3)) * 10) / 10);
     drawRow(row, state, c);
     drawMap(map, state);
-    const most = plural(Math.max(...state.reads) ** 2, "time");
-    title.textContent = `In two directions: ${out} × ${out} outputs; a cell is read up to ${most}.`;
+    const most = Math.max(...state.reads) ** 2;
+    title.textContent = `In two directions: ${out} × ${out} outputs; read counts up to ${most}.`;
     formula.replaceChildren(...terms(state));
   };
 }
@@ -154,7 +154,7 @@ function drawRow(picture, { n, k, p, s, j, padded, out, reads }, c) {
   }
   pen.rect("ghost", x(out * s) + 1, y(out), k * c - 2, bar, 2);
   pen.rect("over", x(padded), y(out), Math.min(x(out * s + k), width) - x(padded) - 1, bar, 2);
-  pen.text("no", x(out * s) - 0.3 * c, y(out) + bar / 2, "does not fit");
+  pen.text("no", Math.min(x(out * s), x(padded)) - 0.3 * c, y(out) + bar / 2, "does not fit");
   pen.text("left", right, bottom + 0.65 * c, "reads");
   fill(picture, { width, height: tall });
   pen.show(picture, width, tall);
@@ -175,9 +175,8 @@ function drawMap(picture, { n, k, p, s, i, j, out, reads }) {
   pen.rect("image", MOST.p, MOST.p, n, n);
   /** @param {number} y @param {number} x */
   const dot = (y, x) => `M${at + x * s + k / 2} ${at + y * s + k / 2}h0`;
-  let dots = "";
-  for (let y = 0; y < out; y++) for (let x = 0; x < out; x++) dots += dot(y, x);
-  pen.path("dot", dots);
+  const dots = Array.from({ length: out * out }, (_, a) => dot(Math.floor(a / out), a % out));
+  pen.path("dot", dots.join(""));
   pen.path("dot now", dot(i, j));
   pen.rect("frame", at + j * s, at + i * s, k, k);
   pen.show(picture, size, size);
@@ -191,7 +190,8 @@ export const view = {
   invite: "Drag the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
-    { ask: "leave a cell of the input unread", met: (state) => unread(state).inside.length > 0 },
+    { ask: "leave cells between two windows unread", met: ({ k, s }) => s > k },
+    { ask: "leave only the input's last cell unread", met: (at) => `${unread(at).inside}` === `${at.n - 1}` },
     {
       ask: "read each cell of the input once, with a kernel above 1",
       met: ({ n, k, p, s }) => k > 1 && windows(n, k, p, s).reads.slice(p, p + n).every((r) => r === 1),

@@ -103,7 +103,7 @@ def draw(n: int, k: int, p: int, s: int, c: float = 20) -> str:
     x, y = x0 + out * s * c, top + out * high + (high - bar) / 2
     box("ghost", x + 1, y, k * c - 2, bar)
     box("over", end, y, min(x + k * c, width) - end - 1, bar)
-    text("right", x - 0.3 * c, y + bar / 2, "does not fit")
+    text("right", min(x, end) - 0.3 * c, y + bar / 2, "does not fit")
     text("left", right, bottom + 0.65 * c, "reads")
     tall = bottom + 1.3 * c
     size = f'width="{width:g}" height="{tall:g}" viewBox="0 0 {width:g} {tall:g}"'

@@ -4,7 +4,6 @@ from itertools import product
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
@@ -35,14 +34,22 @@ def window(i: int, k: int, s: int, d: int) -> slice:
     return slice(i * s, i * s + d * (k - 1) + 1, d)
 
 
+def zero_pad(X: Tensor, p_h: int, p_w: int) -> Tensor:
+    """X (n_h, n_w) in a frame of zeros, p_h high and p_w wide."""
+    n_h, n_w = X.shape
+    padded = X.new_zeros(n_h + 2 * p_h, n_w + 2 * p_w)
+    padded[p_h : p_h + n_h, p_w : p_w + n_w] = X
+    return padded
+
+
 def strided_corr2d(X: Tensor, K: Tensor, p: Pair = 0, s: Pair = 1, d: Pair = 1) -> Tensor:
     """Cross-correlate X (n_h, n_w), in zeros, with K (k_h, k_w)."""
     p, s, d = pair(p), pair(s), pair(d)
-    sizes = map(out_size, X.shape, K.shape, p, s, d)
-    Y = X.new_zeros(*sizes, dtype=torch.result_type(X, K))
-    X = F.pad(X, (p[1], p[1], p[0], p[0]))  # left, right, top, bottom
-    for i, j in product(range(Y.shape[0]), range(Y.shape[1])):
+    m_h, m_w = map(out_size, X.shape, K.shape, p, s, d)
+    Y = X.new_zeros(m_h, m_w, dtype=torch.result_type(X, K))
+    padded = zero_pad(X, *p)
+    for i, j in product(range(m_h), range(m_w)):
         rows = window(i, K.shape[0], s[0], d[0])
         columns = window(j, K.shape[1], s[1], d[1])
-        Y[i, j] = (X[rows, columns] * K).sum()
+        Y[i, j] = (padded[rows, columns] * K).sum()
     return Y

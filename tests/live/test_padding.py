@@ -79,13 +79,31 @@ def test_sliders_by_keyboard_and_a_goal(page):
     page.get_by_role("slider", name="padding").focus()
     page.keyboard.press("Home")
     says(page, "8 cells, kernel 3, padding 0, stride 2: 3 outputs; x₇ is never read.")
-    goal = page.locator("li", has_text="leave a cell of the input unread")
+    goal = page.locator("li", has_text="leave only the input's last cell unread")
     assert goal.inner_text().startswith("✓")
     page.get_by_role("button", name="Reset").click()
     says(
         page, "8 cells, kernel 3, padding 1, stride 2: 4 outputs; 1 cell of padding is never read."
     )
     assert goal.inner_text().startswith("○")
+
+
+def test_a_longer_row_and_a_gap_between_windows(page):
+    page.get_by_role("button", name="n + 1").click()
+    says(page, "9 cells, kernel 3, padding 1, stride 2: 5 outputs; every cell is read.")
+    for _ in range(6):
+        page.get_by_role("button", name="n − 1").click()
+    says(page, "7 cells, kernel 3, padding 1, stride 2: 4 outputs; every cell is read.")
+    goal = page.locator("li", has_text="leave cells between two windows unread")
+    assert goal.inner_text().startswith("○")
+    page.get_by_role("slider", name="stride").focus()
+    page.keyboard.press("End")
+    says(
+        page,
+        "7 cells, kernel 3, padding 1, stride 4: 2 outputs; "
+        "x₂, x₆ and 1 cell of padding are never read.",
+    )
+    assert goal.inner_text().startswith("✓")
 
 
 def test_the_window_by_keyboard(page):
