@@ -28,6 +28,7 @@ CHANNELS_BY_HAND = Values(
             [
                 ((2, 5), "that is channel 0 alone. Add what channel 1 gives."),
                 ((1, 2), "that is channel 1 alone. Add what channel 0 gives."),
+                (((3, 7),), "the right numbers; take them out of the matrix: (left, right)."),
                 (((2, 5), (1, 2)), "two results for two channels; now add them, place by place."),
                 (((2, 1), (5, 2)), "the right sums of each channel; now add them up."),
                 ((2, 10), "the results of the channels are added, not multiplied."),
@@ -73,13 +74,75 @@ CHANNELS_BY_HAND = Values(
         "work": Part(
             921_600,
             [
-                (925_440, "the biases are additions, no products."),
+                (925_440, "the biases are additions, not products."),
                 (7680, "each weight is used once at *each* of the 120 places."),
                 (1_843_200, "that is in FLOPs: two for each multiply–add."),
                 (57_600, "every output channel reads all 16 input channels."),
                 (28_800, "all 32 output channels have to be made, each from all 16."),
             ],
             otherwise="the number of weights, times the number of places.",
+        ),
+    },
+)
+
+CHOOSE_DIRECTION = Values(
+    "choose-direction",
+    name="direction",
+    shows=(
+        "Weights that add up to 0 ignore lightness; among them the direction decides which "
+        "colours are told apart, and the sign which of them is the brighter one."
+    ),
+    parts={
+        "best": Part(
+            (0, 1, -1),
+            [
+                ((0, -1, 1), "the same direction turned round; the largest weight is 1 and green."),
+                ((0.02, 0.12, -0.08), "they do not add up to 0: subtract the mean."),
+                ((0, 0.1, -0.1), "the right direction; make its largest weight 1."),
+                ((1, 0, -1), "that is best for orange and blue."),
+                ((1, -2, 1), "that is best for magenta and green."),
+                ((0, 1, 0), "green alone lets lightness through: add up to 0."),
+            ],
+            otherwise="the largest w·d for its length: along d minus its mean.",
+        ),
+        "gap": Part(
+            0.4,
+            [
+                (0.2, "that is w·d. One colour lies at plus, the other at minus this."),
+                (-0.4, "a distance is positive."),
+                (0.1, "two channels contribute, and both colours."),
+            ],
+            digits=1,
+            otherwise="the outputs are w·d for lime and −w·d for violet, beside mid-grey.",
+        ),
+        "blind": Part(
+            (1, -0.5, -0.5),
+            [
+                ((1, 1, 1), "these see nothing but lightness: they add up to 3."),
+                ((1, 0, -1), "along these, lime gives 0.10."),
+                ((1, -1, 0), "along these, lime gives −0.10."),
+                ((2, -1, -1), "the right direction; make w_r = 1."),
+                ((0, 0, 0), "w_r = 1 is wanted."),
+            ],
+            otherwise="they add up to 0, and w·d has to be 0 as well.",
+        ),
+        "both": Part(
+            (1, 1, -2),
+            [
+                ((1, 0, -1), "contrasts of 0.10 and 0.20: not the same."),
+                ((1, -1, 0), "contrasts of −0.10 and 0.10: one digit bright, the other dark."),
+                ((0.5, 0.5, -1), "the right direction; make w_r = 1."),
+                ((1, -2, 1), "lime gives −0.30, orange 0."),
+            ],
+            otherwise="work out w·d for both pairs: they have to be equal.",
+        ),
+        "turned": Part(
+            "b",
+            [
+                ("a", "every output changes its sign."),
+                ("c", "the colours lie as far apart as before."),
+            ],
+            otherwise="give one of the letters a, b, c.",
         ),
     },
 )
@@ -107,6 +170,8 @@ DOUBLE_IT = Values(
             900 / 784,
             [
                 (1, "the weights stay, but the output grows: it has more places."),
+                ((1, 1.148, 1.148), "one number is wanted: the factor of the multiply–adds."),
+                ((1, 900 / 784, 900 / 784), "one number is wanted: that of the multiply–adds."),
                 (2, "the padding is a thin frame. How large is the output with it?"),
                 (30 / 28, "that is the side. Places are an area."),
                 (1024 / 900, "that is the padded input. Count the places of the output."),
@@ -238,6 +303,11 @@ TWO_KERNELS = Code(
             {"K2.flip(2, 3)": "K2.flip(3)"},
         ),
         Mistake(
+            "One padding for height and width",
+            "The kernels need not be square: pad rows by k_h − 1 and columns by k_w − 1.",
+            {"padding = (k_h - 1, k_w - 1)": "padding = k_h - 1"},
+        ),
+        Mistake(
             "The kernel is upside down",
             "All is right but turned by 180°: flip one of the two, not the other.",
             {"return K.transpose(0, 1)": "return K.transpose(0, 1).flip(2, 3)"},
@@ -364,6 +434,15 @@ IM2COL = Code(
             "A reshape only renames: bring the axes into the order channel, window, place first.",
             {"permute(0, 3, 4, 1, 2)": "contiguous()"},
         ),
+        Mistake(
+            "The shape is right, but the numbers are mixed up",
+            "A reshape only renames: bring the axes into the order channel, window, place first.",
+            {
+                "windows.permute(0, 3, 4, 1, 2).flatten(0, 2).flatten(1)": (
+                    "windows.reshape(len(X) * k_h * k_w, -1)"
+                )
+            },
+        ),
     ],
     second="""
 def window_columns(X, k_h, k_w):
@@ -418,6 +497,11 @@ FAST_STRIPS = Code(
             "Every strip is counted in full",
             "The last strip computes only what is left, and loads no more than that needs.",
             {"m + -(-m // delta) * (k - 1)": "-(-m // delta) * (delta + k - 1)"},
+        ),
+        Mistake(
+            "Full strips, each in full",
+            "What is left below the last full strip has to be loaded, too.",
+            {"m + -(-m // delta) * (k - 1)": "m // delta * (delta + k - 1)"},
         ),
         Mistake(
             "No overlap",
@@ -559,6 +643,15 @@ CHANNEL_SHUFFLE = Code(
             {"(groups, -1)": "(-1, groups)"},
         ),
         Mistake(
+            "Dealt the wrong way round, and for any number of groups",
+            "X[g::groups] takes every g-th channel: that collects what lies apart. And where g "
+            "does not divide the channels, raise a ValueError.",
+            """
+def shuffle(X, groups):
+    return torch.cat([X[g::groups] for g in range(groups)])
+""",
+        ),
+        Mistake(
             "Nothing has moved",
             "Reading the matrix row by row gives the channels back as they were.",
             {".transpose(0, 1)": ""},
@@ -645,8 +738,8 @@ def narrow(W, m):
         ),
         Mistake(
             "Rows of `right` are columns here",
-            "torch.linalg.svd returns the third factor transposed already: its *rows* are the "
-            "directions.",
+            "The directions of the inputs are *rows* of the third factor of torch.linalg.svd, but "
+            "columns of that of torch.svd.",
             {"right[:m]": "right.T[:m]"},
         ),
         Mistake(
@@ -674,6 +767,7 @@ def narrow(W, m):
 
 EXERCISES = [
     CHANNELS_BY_HAND,
+    CHOOSE_DIRECTION,
     DOUBLE_IT,
     FORWARD_BACKWARD,
     TWO_KERNELS,

@@ -219,12 +219,11 @@ def test_red_minus_blue_shows_every_dot_and_each_channel_alone_does_not():
 def test_a_fixed_mixture_is_not_learned_and_a_free_one_is():
     grey = torch.tensor([0.3, 0.6, 0.1])
     masks, labels = torch.rand(32, 20, 20) < 0.5, torch.arange(32) % 10
-    page.HUE = page.fit.__globals__["HUE"] = HUE
     for w, changes in ((grey, False), (None, True)):
         torch.manual_seed(0)
         net = page.reader(page.mixer(1, w))
         before = [p.detach().clone() for p in net.parameters()]
-        page.fit(net, masks, labels, steps=2)
+        page.fit(net, masks, labels, HUE[None], steps=2)
         moved = [not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)]
         assert moved == [changes, *[True] * 6]
     assert page.mixer(1, grey).weight.shape == (1, 3, 1, 1)

@@ -3,7 +3,9 @@ import { clamp, diverging, html, number, paint, svg } from "./view.js";
 
 /**
  * @typedef {{red: number, green: number, blue: number, image: string, size: number, at: number,
- *   rgb: number[]}} State `rgb` is the pixel `at` of the text's state, until the picture is decoded.
+ *   rgb: number[], dots: string, hue: number[], spread: number[]}} State
+ *   `rgb` is the pixel `at` of the text's state, until the picture is decoded. The dots are mid-grey plus
+ *   or minus `hue`; `spread` is that of their lightness and of their noise.
  */
 
 const CHANNELS = /** @type {const} */ (["red", "green", "blue"]);
@@ -27,6 +29,17 @@ const signed = (weight) => (weight < 0 ? `(${number(weight, 2)})` : number(weigh
 
 /** @type {number[]} */
 let pixels = [];
+
+/** @type {number[]} */
+let dots = [];
+
+/** Whether the digit of the dots stands out of their lightness and noise. @param {State} state */
+function readable({ hue, spread: [lightness, noise], ...state }) {
+  const weights = weightsOf(/** @type {State} */ (state));
+  const sum = weights.reduce((a, b) => a + b);
+  const blur = Math.hypot(lightness * sum, noise * Math.hypot(...weights));
+  return Math.abs(mix(hue, weights)[0]) > 2 * blur;
+}
 
 /** @param {State} state */
 export function say(state) {
@@ -99,11 +112,15 @@ function build(live) {
   const photo = html("img", { src: live.state.image, alt: "" });
   const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip" })];
   const [input, output] = [panel("three channels", photo), panel("one output channel", canvas)];
+  const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
+  for (const [name, picture] of /** @type {const} */ ([["dots", plate], ["in that channel", seen]]))
+    live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), html("div", { class: "layers" }, picture)));
   const scale = html("div", { class: "scale" });
-  live.stage.append(html("div", { class: "dots" }, strip, scale));
+  const axis = html("p", {}, "Every pixel of the flower, from its top to its bottom, at its output:");
+  live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
   for (const key of CHANNELS) live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
   const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds. `;
-  live.words.append(html("p", { class: "cost" }, `${cost}A 3×3 kernel: 27 weights, nine times the work.`));
+  live.words.append(html("p", { class: "cost" }, `${cost}A 3×3 kernel with padding 1: 27 weights, nine times the work.`));
   const where = () => [Math.floor(live.state.at / size), live.state.at % size];
   /** @param {number} down @param {number} along */
   const move = (down, along) => () => go(where()[0] + down, where()[1] + along);
@@ -116,6 +133,7 @@ function build(live) {
     pixels = data.filter((_, at) => at % 4 !== 3);
     parts = { heart: ring(0, 0.1), petals: ring(0.15, 0.28), leaves: ring(0.36, 0.48) };
   });
+  live.decode(live.state.dots, (data) => (dots = data.filter((_, at) => at % 4 !== 3)));
 
   return () => {
     const [y, x] = where();
@@ -126,7 +144,9 @@ function build(live) {
     const [low, high] = [-255, 255].map((grey) => weights.reduce((sum, w) => sum + Math.max(0, grey * w), 0));
     const most = Math.max(low, high, 1);
     const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
-    paint(canvas, values, low ? (value) => diverging((1.6 * value) / most) : grey);
+    const colour = low ? (/** @type {number} */ value) => diverging((1.6 * value) / most) : grey;
+    paint(canvas, values, colour);
+    paint(seen, mix(dots, weights), colour);
     const width = strip.clientWidth - 36;
     const place = (/** @type {number} */ value) => 18 + (width * (value + low)) / (low + high || 1);
     drawDots(strip, values, live.state, place);
@@ -138,6 +158,18 @@ function build(live) {
   };
 }
 
+/** @param {State} state */
+function ignoresGrey(state) {
+  const weights = weightsOf(state);
+  return weights.some(Boolean) && Math.abs(weights.reduce((a, b) => a + b)) < 1e-9;
+}
+
+/** Whether a part of the flower has a higher output than all others. @param {State} state @param {string} part */
+function highest(state, part) {
+  const others = Object.keys(parts).filter((other) => other !== part);
+  return others.length > 0 && others.every((other) => answer(state, part) > answer(state, other) + 1);
+}
+
 /** @type {import("./view.js").View<State>} */
 export const view = {
   name: "colours",
@@ -147,18 +179,16 @@ export const view = {
   tries: [
     {
       ask: "answer 0 for every grey, and not for the flower",
-      met: (state) => {
-        const weights = weightsOf(state);
-        return weights.some(Boolean) && Math.abs(weights.reduce((a, b) => a + b)) < 1e-9;
-      },
+      met: ignoresGrey,
     },
     {
-      ask: "get more from the dark heart than from the petals",
-      met: (state) => answer(state, "heart") > answer(state, "petals") + 1,
+      ask: "get more from the dark heart than from petals and leaves",
+      met: (state) => highest(state, "heart"),
     },
     {
-      ask: "get more from the leaves than from the flower",
-      met: (state) => ["petals", "heart"].every((part) => answer(state, "leaves") > answer(state, part) + 1),
+      ask: "get 0 from every grey, and more from the leaves than from the flower",
+      met: (state) => ignoresGrey(state) && highest(state, "leaves"),
     },
+    { ask: "read the digit in the dots", met: readable },
   ],
 };

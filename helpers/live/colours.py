@@ -1,22 +1,26 @@
-"""The live view of a 1×1 convolution: three channels of a photograph mixed into one."""
+"""The live view of a 1×1 convolution: three channels of two pictures mixed into one."""
 
 import io
 from base64 import b64encode
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_sample_image
+from sklearn.datasets import load_digits, load_sample_image
 
 from helpers.live.view import View
 
 SIZE = 88  # of the photograph, in pixels
 AT = 44 * SIZE + 27  # the marked pixel: on a petal
+HUE, LIGHTNESS, NOISE = (0.08, -0.02, -0.12), 0.6, 0.12  # of the dots: half way, two ranges
 CHANNELS = ("red", "green", "blue")
-STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
+STYLE = (
+    "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f } "
+    "image { image-rendering: pixelated } rect { fill: none }"
+)
 
 
 def mix_colours(red: float = 0.3, green: float = 0.6, blue: float = 0.1) -> View:
-    """The channels of a flower, mixed into one by three weights; sliders change them.
+    """The channels of a flower and of dots, mixed into one by three weights; sliders change them.
 
     Args:
         red: Weight of the red channel, -1 to 1, in tenths.
@@ -37,49 +41,76 @@ def mix_colours(red: float = 0.3, green: float = 0.6, blue: float = 0.1) -> View
     products = " + ".join(f"{w:g}·{v}" if w >= 0 else f"(−{-w:g})·{v}" for w, v in pairs)
     pixel = f"Marked pixel, red {rgb[0]}, green {rgb[1]}, blue {rgb[2]}"
     says = f"{pixel}: {products} = {total:g}.".replace("= -", "= −")
-    state = weights | {"image": jpeg(photo), "size": SIZE, "at": AT, "rgb": rgb}
-    picture = draw(photo, list(weights.values()))
+    state = weights | {"image": address(photo), "size": SIZE, "at": AT, "rgb": rgb}
+    spread = [round(width / 12**0.5, 3) for width in (LIGHTNESS, NOISE)]  # of uniform numbers
+    state |= {"dots": address(dots()), "hue": HUE, "spread": spread}
+    picture = draw(list(weights.values()))
     return View("colours", "Colours mixed", state=state, picture=picture, says=says)
 
 
 def photograph() -> bytes:
     """A dahlia before dark leaves, 88×88 pixels, as JPEG."""
     square = Image.fromarray(load_sample_image("flower.jpg")).crop((100, 0, 527, 427))
-    return encoded(square.resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+    return encoded(square.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "JPEG")
 
 
-def encoded(image: Image.Image) -> bytes:
+def dots() -> bytes:
+    """A digit that shows in the hue of dots, not in their grey: 20×20 pixels, as PNG."""
+    digit = Image.fromarray((load_digits().images[14] * 15).astype(np.uint8))
+    mask = np.pad(np.asarray(digit.resize((16, 16), Image.Resampling.BILINEAR)) > 120, 2)
+    rng = np.random.default_rng(0)
+    lightness = LIGHTNESS * (rng.random((20, 20, 1)) - 0.5)
+    noise = NOISE * (rng.random((20, 20, 3)) - 0.5)
+    plate = 0.5 + np.where(mask, 1, -1)[..., None] * np.array(HUE) + lightness + noise
+    return encoded(Image.fromarray((255 * plate).round().clip(0, 255).astype(np.uint8)), "PNG")
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=72, optimize=True)
+    image.save(file, kind, quality=72, optimize=True)
     return file.getvalue()
 
 
-def jpeg(file: bytes) -> str:
-    return "data:image/jpeg;base64," + b64encode(file).decode()
+def address(file: bytes) -> str:
+    kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64," + b64encode(file).decode()
 
 
-def draw(photo: bytes, weights: list[float]) -> str:
-    """The photograph and the mixed channel side by side, as an SVG document."""
-    pixels = np.asarray(Image.open(io.BytesIO(photo)), dtype=float)
-    values = pixels @ np.array(weights)
+def mixed(picture: bytes, weights: list[float]) -> bytes:
+    """The mixed channel of a picture, in grey or, if a weight is negative, in blue and red."""
+    values = np.asarray(Image.open(io.BytesIO(picture)), dtype=float) @ np.array(weights)
     most = max(255 * sum(max(w, 0) for w in weights), -255 * sum(min(w, 0) for w in weights), 1)
     share = values / most
     if min(weights) < 0:  # diverging: blue below 0, white, red above
         ends = np.where(share[..., None] < 0, [33, 102, 172], [178, 24, 43])
-        mixed = 247 + (ends - 247) * np.minimum(1, 1.6 * np.abs(share))[..., None]
+        colours = 247 + (ends - 247) * np.minimum(1, 1.6 * np.abs(share))[..., None]
     else:
-        mixed = np.repeat(255 * share[..., None], 3, axis=-1)
-    output = encoded(Image.fromarray(mixed.round().astype(np.uint8)))
-    names = (
-        "three channels",
-        " + ".join(f"{w:g} · {n}" for w, n in zip(weights, CHANNELS, strict=True)),
-    )
+        colours = np.repeat(255 * share[..., None], 3, axis=-1)
+    return encoded(Image.fromarray(colours.round().astype(np.uint8)), "PNG")
+
+
+def draw(weights: list[float]) -> str:
+    """Both pictures, each beside its mixed channel, as an SVG document."""
+    photo, plate = photograph(), dots()
+    sum_of = " + ".join(f"{w:g} · {n}" for w, n in zip(weights, CHANNELS, strict=True))
+    top, left = (240 * (place - 1) / SIZE for place in divmod(AT, SIZE))
     marks = "".join(
-        f'<image href="{jpeg(file)}" x="{x}" y="24" width="240" height="240"/>'
         f'<text x="{x + 120}" y="15">{name}</text>'
-        for x, file, name in ((0, photo, names[0]), (256, output, names[1]))
+        + "".join(
+            f'<image href="{address(file)}" x="{x}" y="{y}" width="240" height="240"/>'
+            for file, y in zip(files, (24, 272), strict=True)
+        )
+        + "".join(
+            f'<rect x="{x + left:.1f}" y="{24 + top:.1f}" width="9" height="9" stroke="{colour}" '
+            f'stroke-width="{width}"/>'
+            for colour, width in (("#000", 4), ("#fff", 2))
+        )
+        for x, name, files in (
+            (0, "three channels", (photo, plate)),
+            (256, sum_of, (mixed(photo, weights), mixed(plate, weights))),
+        )
     )
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="496" height="264" viewBox="0 0 496 264">'
-        f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{marks}</svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="496" height="512" viewBox="0 0 496 512">'
+        f'<style>{STYLE}</style><rect width="100%" height="100%" style="fill: #fff"/>{marks}</svg>'
     )

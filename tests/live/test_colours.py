@@ -44,13 +44,24 @@ def reaches(page, goal: str) -> None:
 
 def test_the_answers_of_the_text(page):
     """Red − green answers 0 for grey, and the heart is higher in it than the petals."""
+    weigh(page, red=-0.3, green=-0.6, blue=-0.1)  # turns bright and dark, and leaves are darkest
+    page.wait_for_function("document.querySelector('.said').textContent.includes('(−0.3)·')")
     assert page.locator("li.met").count() == 0
     weigh(page, red=1, green=-1, blue=0)
     reaches(page, "answer 0 for every grey")
     reaches(page, "dark heart")
-    assert page.locator("li.met", has_text="leaves").count() == 0
+    assert page.locator("li.met", has_text="0 from every grey").count() == 0
     weigh(page, red=-0.5, green=-0.5, blue=1)
-    reaches(page, "leaves")
+    reaches(page, "more from the leaves")
+
+
+def test_the_dots_are_read_along_red_minus_blue_and_not_in_one_channel(page):
+    for name in ("red", "green", "blue"):
+        weigh(page, **{"red": 0, "green": 0, "blue": 0, name: 1})
+        page.wait_for_timeout(50)
+        assert page.locator("li.met", has_text="digit").count() == 0
+    weigh(page, red=1, green=0, blue=-1)
+    reaches(page, "digit")
 
 
 def test_a_slider_by_keyboard(page):
