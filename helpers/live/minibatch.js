@@ -73,12 +73,12 @@ const term = (value) => (number(value, 2).startsWith("−") ? `(${number(value, 
 export function say(state) {
   const { mu, sigma, hat, y } = results(state)[state.at];
   const { example, channel } = place(state.at);
-  const x = number(state.X[state.at], 2);
-  const sum = `(${x} − ${term(mu)}) / ${term(sigma)} = ${number(hat, 2)}, then ${GAMMA} · ${term(hat)} + ${BETA} = ${number(y, 2)}`;
+  const hats = `(${number(state.X[state.at])} − ${term(mu)}) / ${term(sigma)} = ${number(hat, 2)}`;
+  const sum = `${hats}, then ${GAMMA} · ${term(hat)} + ${BETA} = ${number(y, 2)}`;
   return `Example ${example + 1}, channel ${channel + 1}, in ${state.mode}: ${sum}. ${company(state)}.`;
 }
 
-/** @param {State} state */
+/** Whom the change has moved along. @param {State} state */
 function company(state) {
   const moved = dragged(state);
   if (!moved.length) return touched(state).length ? "No other output has moved" : "Nothing has moved";
@@ -87,11 +87,11 @@ function company(state) {
   return `${what} moved, of example${whose.length > 1 ? "s" : ""} ${list(whose)}`;
 }
 
-const [TALL, BELOW] = [HEAD + 2 * SIDE * LANE + GAP + 26, HEAD + SIDE * LANE + GAP]; // a strip; its outputs
+const BELOW = HEAD + SIDE * LANE + GAP; // where the outputs of a strip begin
+const TALL = BELOW + SIDE * LANE + 26;
 /** Where the strips lie in a picture so many pixels wide. @param {number} width */
 function layout(width) {
-  const columns = width >= 560 ? 2 : 1;
-  const wide = (width - 24 * (columns - 1)) / columns;
+  const [columns, wide] = width >= 560 ? [2, (width - 24) / 2] : [1, width];
   /** @param {number} channel */
   const corner = (channel) => [(channel % columns) * (wide + 24), Math.floor(channel / columns) * TALL];
   /** @param {number} value @param {number} low @param {number} high */
@@ -104,14 +104,12 @@ function build(live) {
   const picture = svg("svg", {});
   live.stage.append(picture);
   live.choice("Mode", { training: { mode: "training" }, prediction: { mode: "prediction" } });
-  live.choice("Statistics of a", { batch: { method: "batch" }, layer: { method: "layer" }, group: { method: "group" } });
+  const [batch, layer, group] = ["batch", "layer", "group"].map((method) => ({ method }));
+  live.choice("Statistics of a", { batch, layer, group });
 
   /** @param {number} at @param {number} value */
-  const set = (at, value) => {
-    const X = [...live.state.X];
-    X[at] = clamp(value, LOW, HIGH);
-    live.change({ X, at });
-  };
+  const set = (at, value) =>
+    live.change({ at, X: live.state.X.map((x, k) => (k === at ? clamp(value, LOW, HIGH) : x)) });
   live.drag(picture, (x, y, first) => {
     const { wide, corner, along } = layout(live.stage.clientWidth);
     let { at } = live.state;
@@ -126,12 +124,12 @@ function build(live) {
     const [left] = corner(place(at).channel);
     set(at, LOW + ((x - left - 12) / (wide - 24)) * (HIGH - LOW));
   });
-  const nudge = (/** @type {number} */ by) => () => set(live.state.at, live.state.X[live.state.at] + by);
-  const next = (/** @type {number} */ by) => () => live.change({ at: (live.state.at + by + SIDE * SIDE) % (SIDE * SIDE) });
-  const sideways = { ArrowLeft: nudge(-1), ArrowRight: nudge(1), Home: nudge(LOW - HIGH), End: nudge(HIGH - LOW) };
-  live.steer(picture, "Marked value", { ...sideways, ArrowUp: next(-1), ArrowDown: next(1) }, () => {
-    return { min: LOW, max: HIGH, now: live.state.X[live.state.at], text: say(live.state) };
-  });
+  const by = (/** @type {number} */ step) => () => set(live.state.at, live.state.X[live.state.at] + step);
+  const to = (/** @type {number} */ step) => () => live.change({ at: (live.state.at + step) % SIDE ** 2 });
+  const sideways = { ArrowLeft: by(-1), ArrowRight: by(1), Home: by(LOW - HIGH), End: by(HIGH - LOW) };
+  const keys = { ...sideways, ArrowUp: to(SIDE ** 2 - 1), ArrowDown: to(1) };
+  const now = () => ({ min: LOW, max: HIGH, now: live.state.X[live.state.at], text: say(live.state) });
+  live.steer(picture, "Marked value", keys, now);
   return () => draw(picture, live.state, live.stage.clientWidth);
 }
 
@@ -139,31 +137,33 @@ function build(live) {
 function draw(picture, state, width) {
   const [pen, now, before] = [new Pen(), results(state), atFirst(state)];
   const { wide, corner, along, height } = layout(width);
-  const fixed = state.method === "batch" && state.mode === "prediction";
+  const fixed = state.method === "batch" && state.mode === "prediction" ? " fixed" : "";
   for (let channel = 0; channel < SIDE; channel++) {
     const [left, top] = corner(channel);
     const [inputs, outputs] = [top + HEAD, top + BELOW];
-    const sharing = [0, 1, 2, 3].map((k) => k * SIDE + channel).filter((k) => share(state.method, state.at, k));
+    const names = /** @type {number[][]} */ ([]); // x, y and the digit there
+    const column = [0, 1, 2, 3].map((example) => example * SIDE + channel);
+    const sharing = column.filter((at) => share(state.method, state.at, at));
     const counted = state.method === "batch" || sharing.length > 0;
     const { mu, sigma } = now[sharing[0] ?? channel];
     const named = `: ${fixed ? "running " : ""}mean and deviation ${number(mu, 2)}, ${number(sigma, 2)}`;
     pen.text("left", left + 4, top + 9, `channel ${channel + 1}${counted ? named : ""}`);
-    for (const [y, low, high, ...ticks] of [[inputs, LOW, HIGH, -5, 0, 5], [outputs, BOTTOM, TOP, -3, 1, 5]]) {
+    const rows = [[inputs, LOW, HIGH, -5, 0, 5], [outputs, BOTTOM, TOP, -3, 1, 5]];
+    for (const [y, low, high, ...ticks] of rows) {
       const x = ticks.map((value) => left + along(value, low, high));
       pen.rect("block", left, y, wide, SIDE * LANE, 4);
       pen.path("rule", x.map((at) => `M${at} ${y}v${SIDE * LANE}`).join(""));
       ticks.forEach((value, k) => pen.text("tick", x[k], y + SIDE * LANE + 9, number(value)));
-      pen.text("tick left", left + 2, y + SIDE * LANE + 9, y === inputs ? "input" : "output");
+      if (!channel) pen.text("tick left", left + 2, y + SIDE * LANE + 9, y === inputs ? "input" : "output");
     }
     if (counted) {
       const [from, x, to] = [mu - sigma, mu, mu + sigma].map((value) => left + along(value, LOW, HIGH));
-      pen.rect(`band${fixed ? " fixed" : ""}`, from, inputs, to - from, SIDE * LANE);
-      pen.path(`mean${fixed ? " fixed" : ""}`, `M${x} ${inputs}v${SIDE * LANE}`);
+      pen.rect(`band${fixed}`, from, inputs, to - from, SIDE * LANE);
+      pen.path(`mean${fixed}`, `M${x} ${inputs}v${SIDE * LANE}`);
     }
-    for (let example = 0; example < SIDE; example++) {
-      const [at, lane] = [example * SIDE + channel, (example + 0.5) * LANE];
-      /** @param {number} y */
-      const out = (y) => left + along(Math.max(BOTTOM, Math.min(TOP, y)), BOTTOM, TOP);
+    for (const [example, at] of column.entries()) {
+      const lane = (example + 0.5) * LANE;
+      const out = (/** @type {number} */ y) => left + along(Math.max(BOTTOM, Math.min(TOP, y)), BOTTOM, TOP);
       const [x, y] = [left + along(state.X[at], LOW, HIGH), out(now[at].y)];
       const kind = `e${example + 1}${sharing.includes(at) ? " shares" : ""}${at === state.at ? " now" : ""}`;
       pen.path(`wire ${kind}`, `M${x} ${inputs + lane}L${y} ${outputs + lane}`);
@@ -174,8 +174,10 @@ function draw(picture, state, width) {
       }
       const ends = [[x, inputs + lane], [y, outputs + lane]];
       pen.path(`dot ${kind}`, ends.map(([cx, cy]) => `M${cx - RADIUS} ${cy}${ROUND}`).join(""));
-      for (const [cx, cy] of ends) pen.text("name", cx, cy + 0.5, String(example + 1));
+      for (const [cx, cy] of ends) names.push([cx, cy + 0.5, example + 1]);
     }
+    const [x, y, digits] = [0, 1, 2].map((k) => names.map((name) => name[k]));
+    pen.put("text", "name", { x: x.join(" "), y: y.join(" ") }, digits.join("")); // each digit in its place
   }
   fill(picture, { width, height });
   pen.show(picture, width, height);
@@ -188,7 +190,7 @@ export const view = {
   say,
   invite: "Drag the dots (the upper row of each channel), and try to",
   tries: [
-    { ask: "move outputs of three examples that you do not touch", met: (state) => others(state).length === 3 },
+    { ask: "move outputs of three examples you do not touch", met: (state) => others(state).length === 3 },
     {
       ask: "in training, move outputs of one example alone",
       met: (state) => state.mode === "training" && dragged(state).length > 0 && !others(state).length,

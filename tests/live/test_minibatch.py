@@ -1,6 +1,7 @@
 """The view of normalisation: its model is PyTorch's, and a hand drags the values of a batch."""
 
 import random
+import re
 
 import pytest
 import torch
@@ -119,8 +120,10 @@ def says(page, text: str) -> None:
 
 def dot(page, example: int, channel: int) -> tuple[float, float]:
     """Middle of the dot of an input, in pixels."""
-    box = page.locator(".name").nth(8 * (channel - 1) + 2 * (example - 1)).bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    path = page.locator(f".dot.e{example}").nth(channel - 1).get_attribute("d")
+    x, y = re.match(r"M([\d.]+) ([\d.]+)a", path).groups()
+    box = page.locator(".stage svg").bounding_box()
+    return box["x"] + float(x) + 7.5, box["y"] + float(y)
 
 
 def test_the_batch_by_keyboard(page):
