@@ -436,4 +436,38 @@ PARTS = Values(
     },
 )
 
-EXERCISES = [BIAS, RUNNING, FOLD, GROUP, BRAKE, WHERE, PARTS]
+DROPOUT = Values(
+    "bn-dropout",
+    name="noise",
+    shows=(
+        "Both bring noise, but batch normalisation makes it easier to fit the training images, "
+        "dropout harder. What is called regularisation here is mostly the second."
+    ),
+    parts={
+        "fits": Part(
+            {"normalised"},
+            [
+                ({"neither", "normalised"}, "two of three seeds of neither stay above it."),
+                ({"neither"}, "in 40 epochs it comes close. Which of them makes training faster?"),
+                ({"normalised", "both"}, "with dropout, half of the dense units are missing."),
+                ({"neither", "normalised", "both"}, "dropout keeps the fit loose."),
+                ({"neither", "dropout", "normalised", "both"}, "dropout keeps the fit loose."),
+                (set(), "one of them does."),
+            ],
+        ),
+        "widest": Part(
+            "neither",
+            [
+                ("dropout", "dropout narrows it: nothing can be learned by heart by one unit."),
+                ("normalised", "it fits best, and narrows the gap a little all the same."),
+                ("both", "with dropout the gap is narrow."),
+            ],
+        ),
+        "narrows": Part(
+            "dropout",
+            [("normalised", "its noise is small: the mean of 15 images, not half of all units.")],
+        ),
+    },
+)
+
+EXERCISES = [BIAS, RUNNING, FOLD, GROUP, BRAKE, WHERE, PARTS, DROPOUT]
