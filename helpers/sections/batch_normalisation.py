@@ -16,7 +16,7 @@ def batch_norm(
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of (N, C) or (N, C, H, W), named as PyTorch's.
+    """Batch normalisation of (N, C) or (N, C, H, W), as in PyTorch.
 
     Raises ValueError in training where a channel has a single value.
     """
