@@ -78,7 +78,7 @@ export function say(state) {
   return `Example ${example + 1}, channel ${channel + 1}, in ${state.mode}: ${sum}. ${company(state)}.`;
 }
 
-/** Whom the change has moved along. @param {State} state */
+/** @param {State} state */
 function company(state) {
   const moved = dragged(state);
   if (!moved.length) return touched(state).length ? "No other output has moved" : "Nothing has moved";
@@ -153,7 +153,8 @@ function draw(picture, state, width) {
       const x = ticks.map((value) => left + along(value, low, high));
       pen.rect("block", left, y, wide, SIDE * LANE, 4);
       pen.path("rule", x.map((at) => `M${at} ${y}v${SIDE * LANE}`).join(""));
-      ticks.forEach((value, k) => pen.text("tick", x[k], y + SIDE * LANE + 9, number(value)));
+      const signs = `−${-ticks[0]}${ticks[1]}${ticks[2]}`; // each in its place, as the names below
+      pen.put("text", "tick", { x: [x[0] - 7, ...x].join(" "), y: y + SIDE * LANE + 9 }, signs);
       if (!channel) pen.text("tick left", left + 2, y + SIDE * LANE + 9, y === inputs ? "input" : "output");
     }
     if (counted) {
@@ -162,22 +163,21 @@ function draw(picture, state, width) {
       pen.path(`mean${fixed}`, `M${x} ${inputs}v${SIDE * LANE}`);
     }
     for (const [example, at] of column.entries()) {
-      const lane = (example + 0.5) * LANE;
+      const [above, below] = [inputs, outputs].map((row) => row + (example + 0.5) * LANE);
       const out = (/** @type {number} */ y) => left + along(Math.max(BOTTOM, Math.min(TOP, y)), BOTTOM, TOP);
       const [x, y] = [left + along(state.X[at], LOW, HIGH), out(now[at].y)];
       const kind = `e${example + 1}${sharing.includes(at) ? " shares" : ""}${at === state.at ? " now" : ""}`;
-      pen.path(`wire ${kind}`, `M${x} ${inputs + lane}L${y} ${outputs + lane}`);
+      pen.path(`wire ${kind}`, `M${x} ${above}L${y} ${below}`);
       const was = out(before[at].y);
       if (Math.abs(was - y) > 0.5) {
-        pen.path(`trail ${kind}`, `M${was} ${outputs + lane}H${y}`);
-        pen.put("circle", `ghost ${kind}`, { cx: was, cy: outputs + lane, r: RADIUS - 2 });
+        pen.path(`trail ${kind}`, `M${was} ${below}H${y}`);
+        pen.put("circle", `ghost ${kind}`, { cx: was, cy: below, r: RADIUS - 2 });
       }
-      const ends = [[x, inputs + lane], [y, outputs + lane]];
-      pen.path(`dot ${kind}`, ends.map(([cx, cy]) => `M${cx - RADIUS} ${cy}${ROUND}`).join(""));
-      for (const [cx, cy] of ends) names.push([cx, cy + 0.5, example + 1]);
+      pen.path(`dot ${kind}`, `M${x - RADIUS} ${above}${ROUND}M${y - RADIUS} ${below}${ROUND}`);
+      names.push([x, above + 0.5, example + 1], [y, below + 0.5, example + 1]);
     }
     const [x, y, digits] = [0, 1, 2].map((k) => names.map((name) => name[k]));
-    pen.put("text", "name", { x: x.join(" "), y: y.join(" ") }, digits.join("")); // each digit in its place
+    pen.put("text", "name", { x: x.join(" "), y: y.join(" ") }, digits.join(""));
   }
   fill(picture, { width, height });
   pen.show(picture, width, height);
