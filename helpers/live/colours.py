@@ -86,7 +86,8 @@ def mixed(picture: bytes, weights: list[float]) -> bytes:
         colours = 247 + (ends - 247) * np.minimum(1, 1.6 * np.abs(share))[..., None]
     else:
         colours = np.repeat(255 * share[..., None], 3, axis=-1)
-    return encoded(Image.fromarray(colours.round().astype(np.uint8)), "PNG")
+    kind = "PNG" if len(values) < SIZE else "JPEG"
+    return encoded(Image.fromarray(colours.round().astype(np.uint8)), kind)
 
 
 def draw(weights: list[float]) -> str:
