@@ -128,6 +128,13 @@ class TestPhotograph:
         wanted = f"moves by {move:2},  0 of {24 - abs(move)} columns differ"
         assert page.compare(Y, Z) == wanted
 
+    def test_what_overlaps(self):
+        Y, Z = torch.arange(5)[None], 10 + torch.arange(5)[None]
+        pairs = [[part.tolist()[0] for part in page.overlap(Y, Z, q)] for q in (2, 0, -2)]
+        assert pairs[0] == [[0, 1, 2], [12, 13, 14]]
+        assert pairs[1] == [[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]]
+        assert pairs[2] == [[2, 3, 4], [10, 11, 12]]
+
     def test_columns_that_differ_are_counted(self):
         Y = rand(12, 24)
         Z = Y.roll(4, -1)
