@@ -75,7 +75,7 @@ COUNT_WEIGHTS = Values(
         "fits": Part(
             {"b", "c"},
             [
-                ({"a", "b", "c"}, "the dense one has 600 · 600 weights, and 2,400 pixels come."),
+                ({"a", "b", "c"}, "the dense one has weights for 600 pixels; 2,400 come."),
                 ({"b"}, "channels change nothing about the places."),
                 ({"c"}, "the one without channels as well."),
                 ({"a"}, "just that one cannot: it has a weight for each pixel."),
