@@ -75,7 +75,7 @@ COUNT_WEIGHTS = Values(
         "fits": Part(
             {"b", "c"},
             [
-                ({"a", "b", "c"}, "the dense one has 600 · 600 weights, and 2,400 pixels come."),
+                ({"a", "b", "c"}, "the dense one has weights for 600 pixels; 2,400 come."),
                 ({"b"}, "channels change nothing about the places."),
                 ({"c"}, "the one without channels as well."),
                 ({"a"}, "just that one cannot: it has a weight for each pixel."),
@@ -115,6 +115,15 @@ DELTA_ZERO = Code(
             "The axes of V are exchanged",
             "V has the shape (c_i, c_o): its first axis counts the input channels.",
             {"torch.einsum('cd,cij->dij', V, X)": "torch.einsum('cd,dij->cij', V, X)"},
+        ),
+        Mistake(
+            "@ works on rows and columns",
+            "`V @ X` takes the last two axes of X, rows and columns, for a matrix. The channels "
+            "are its first axis: einsum, or move that axis.",
+            """
+def pixelwise(X, V, u):
+    return V @ X + u
+""",
         ),
         Mistake(
             "The channels stand last",
@@ -279,6 +288,18 @@ KEY = Code(
             "The largest score is where the picture is brightest. The weights must add up to 0: "
             "subtract the mean of K (of the kernel; of the picture it would change nothing).",
             {"K = K - K.mean()": "K = K"},
+        ),
+        Mistake(
+            "Ones and minus ones",
+            "Weights of 1 and −1 add up to 0 only where the drawing has as many ones as zeros. "
+            "Subtract the mean of K.",
+            {"K = K - K.mean()": "K = 2 * (K > 0).float() - 1"},
+        ),
+        Mistake(
+            "Padded, so the centre of the window",
+            "padding='same' makes windows that hang over the edge, and its scores belong to the "
+            "centre. Leave the padding out.",
+            {"K[None, None])": "K[None, None], padding='same')"},
         ),
         Mistake(
             "The column comes first",
@@ -467,12 +488,12 @@ INVARIANCE_HURTS = Values(
             {"b", "d", "e"},
             [
                 ({"b", "d"}, "move the whole picture of the price: a 7 in the tens looks alike."),
-                ({"b", "e"}, "a pawn that moves by one row makes the same picture, moved."),
+                ({"b", "e"}, "move the whole picture down by a row: the pawn leaves the top row."),
                 ({"d", "e"}, "move the whole X-ray, round the edge: the maps move, no more."),
                 ({"a", "c"}, "just these do not depend on the place. The others do."),
-                ({"b"}, "that one, and others: what changes when a pawn or a digit moves?"),
-                ({"d"}, "that one, and others: what changes when a heart or a digit moves?"),
-                ({"e"}, "that one, and others: what changes when a heart or a pawn moves?"),
+                ({"b"}, "that one, and others: does the answer to d or e change by a move?"),
+                ({"d"}, "that one, and others: does the answer to b or e change by a move?"),
+                ({"e"}, "that one, and others: does the answer to b or d change by a move?"),
                 ({"b", "c", "d", "e"}, "a digit is the same digit elsewhere: c can be answered."),
                 ({"a", "b", "d", "e"}, "a key is a key wherever it lies: a can be answered."),
                 (set("abcde"), "a and c ask what is there, and not where."),

@@ -122,16 +122,25 @@ class TestPhotograph:
 
     @pytest.mark.parametrize("move", (0, 3, -5, 8))
     def test_a_move_is_found_and_nothing_differs(self, move):
-        Y = rand(12, 24)
-        assert page.measure_shift(Y, Y.roll(move, -1)) == move
-        assert page.compare(Y, Y.roll(move, -1)) == f"moves by {move:2},  0 of 24 columns differ"
+        wide = rand(12, 40)
+        Y, Z = wide[:, 8:32], wide[:, 8 - move : 32 - move]
+        assert page.measure_shift(Y, Z) == move
+        wanted = f"moves by {move:2},  0 of {24 - abs(move)} columns differ"
+        assert page.compare(Y, Z) == wanted
+
+    def test_what_overlaps(self):
+        Y, Z = torch.arange(5)[None], 10 + torch.arange(5)[None]
+        pairs = [[part.tolist()[0] for part in page.overlap(Y, Z, q)] for q in (2, 0, -2)]
+        assert pairs[0] == [[0, 1, 2], [12, 13, 14]]
+        assert pairs[1] == [[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]]
+        assert pairs[2] == [[2, 3, 4], [10, 11, 12]]
 
     def test_columns_that_differ_are_counted(self):
         Y = rand(12, 24)
         Z = Y.roll(4, -1)
         Z[3, 7] += 1
         Z[:, 20] = 0
-        assert page.compare(Y, Z) == "moves by  4,  2 of 24 columns differ"
+        assert page.compare(Y, Z) == "moves by  4,  2 of 20 columns differ"
 
     def test_no_further_than_its_reach(self):
         Y = rand(12, 24)
@@ -196,32 +205,29 @@ class TestNetworks:
         canvas, _ = world
         canvas[:, page.train_net.__globals__["test"]] = torch.nan
         canvas[[*range(6), *range(8, 21)]] = torch.nan
-        net = page.build_net("dense")
-        page.train_net(net, "in order", columns=range(6, 8), steps=20, lr=0.01)
-        assert all(p.isfinite().all() for p in net.parameters())
-        page.train_net(net, "in order", columns=range(6, 9), steps=20, lr=0.01)
-        assert not any(p.isfinite().all() for p in net.parameters())
+        X, y = page.examples("in order", range(6, 8))
+        assert len(X) == len(y) == 64 and X.isfinite().all()
+        assert page.examples("in order", range(6, 9))[0].isnan().any()
+
+    def test_examples_keep_their_labels(self, world):
+        X, y = page.examples("in order", range(3, 9))
+        across = X[:, 0].amax(2).sum(1) == 8  # an upright bar covers all rows
+        assert len(y) == 6 * 32 and (across == (y == 0)).all()
 
     def test_training_is_adam_on_fresh_gradients(self, world):
-        _, y = world
         nets = []
         for train in (page.train_net, self.train_by_hand):
             torch.manual_seed(0)
             nets.append(page.build_net("dense"))
-            train(nets[-1], "in order", range(3, 9), 5, 0.003)
+            train(nets[-1], *page.examples("in order", range(3, 9)), 5, 0.003)
         torch.testing.assert_close(nets[0][1].weight, nets[1][1].weight)
 
     @staticmethod
-    def train_by_hand(net, name, columns, steps, lr):
-        scope = page.train_net.__globals__
-        seen = ~scope["test"]
-        X, y = scope["worlds"][name][:, seen], scope["labels"][seen]
+    def train_by_hand(net, X, y, steps, lr):
         adam = torch.optim.Adam(net.parameters(), lr=lr)
         for _ in range(steps):
-            i = torch.randint(len(y), (64,))
-            c = torch.randint(min(columns), max(columns) + 1, (64,))
-            batch = torch.stack([X[a, b] for a, b in zip(c, i, strict=True)])
-            loss = F.cross_entropy(net(batch), y[i])
+            i = torch.randint(len(X), (64,))
+            loss = F.cross_entropy(net(torch.stack([X[k] for k in i])), y[i])
             parameters = [*net.parameters()]
             for p, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
                 p.grad = grad
@@ -230,7 +236,7 @@ class TestNetworks:
     def test_accuracy_counts_the_test_images_of_one_column(self, world):
         canvas, y = world
         net = page.build_net("conv + pooling")
-        page.train_net(net, "in order", columns=range(6, 7), steps=60, lr=0.01)
+        page.train_net(net, *page.examples("in order", range(6, 7)), steps=60, lr=0.01)
         assert page.accuracy(net, "in order", 6) == page.accuracy(net, "in order", 14) == 1
         chosen = page.train_net.__globals__["test"].nonzero().flatten()
         y[chosen[:2]] = 9

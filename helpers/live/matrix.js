@@ -42,9 +42,8 @@ const size = ({ share, local, delta }) => count(share, local, delta);
 export function say(state) {
   const { share, local, delta, x, y } = state;
   const reached = matrix(share, local, delta).filter((w, id) => w && id % N ** 2 === y * N + x).length;
-  const moves = share ? "its pattern moves with it" : "its pattern changes";
   const weights = `${plural(size(state), "weight")} to learn`;
-  return `${weights}. The marked pixel reaches ${plural(reached, "output")}; when it moves, ${moves}.`;
+  return `${weights}. The marked pixel reaches ${plural(reached, "output")}.`;
 }
 
 /** Violet for negative, orange for positive, grey where there is no weight. @param {number} w */
@@ -60,7 +59,7 @@ function build(live) {
     return { canvas, picture, box };
   };
   const whole = panel("weights: a row per output, a column per pixel", N ** 2);
-  const [input, output] = [panel("image", N), panel("output", N)];
+  const [input, output] = [panel("picture", N), panel("output", N)];
   live.stage.append(whole.box);
   live.aside.append(input.box, output.box);
   live.choice("Sharing", { "free weights": { share: false }, "share weights": { share: true } });
@@ -114,7 +113,7 @@ export const view = {
   name: "matrix",
   build,
   say,
-  invite: "Drag the mark over the image, and try to need",
+  invite: "Drag the mark over the picture, and try to need",
   tries: [121, 256, 9].map((wanted) => ({
     ask: `exactly ${number(wanted)} weights`,
     met: (state) => size(state) === wanted,

@@ -28,10 +28,9 @@ def dense_to_local(share: bool = False, local: bool = False, delta: int = 1) -> 
     count = offsets**2 if share else int((W != 0).sum())
     x = y = 2
     reached = int((W[:, N * y + x] != 0).sum())
-    moves = "its pattern moves with it" if share else "its pattern changes"
     says = (
         f"{count:,} weight{'s' * (count != 1)} to learn. The marked pixel reaches {reached} "
-        f"output{'s' * (reached != 1)}; when it moves, {moves}."
+        f"output{'s' * (reached != 1)}."
     )
     state = {"share": share, "local": local, "delta": delta, "x": x, "y": y}
     return View("matrix", "Weights of a layer", state=state, picture=draw(W), says=says)

@@ -64,15 +64,12 @@ def says(page, text: str) -> None:
 def test_from_1296_weights_to_9(page):
     assert not page.get_by_role("slider", name="reach").is_visible()
     page.get_by_role("button", name="share weights").click()
-    says(
-        page,
-        "121 weights to learn. The marked pixel reaches 36 outputs; when it moves, its pattern",
-    )
+    says(page, "121 weights to learn. The marked pixel reaches 36 outputs.")
     page.get_by_role("button", name="near ones").click()
     says(page, "9 weights to learn. The marked pixel reaches 9 outputs")
     page.get_by_role("slider", name="reach").focus()
     page.keyboard.press("ArrowLeft")
-    says(page, "1 weight to learn. The marked pixel reaches 1 output;")
+    says(page, "1 weight to learn. The marked pixel reaches 1 output.")
     assert page.locator("li.met").count() == 2
 
 
