@@ -113,14 +113,17 @@ function build(live) {
   const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip" })];
   const [input, output] = [panel("three channels", photo), panel("one output channel", canvas)];
   const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
-  for (const [name, picture] of /** @type {const} */ ([["dots", plate], ["in that channel", seen]]))
-    live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), html("div", { class: "layers" }, picture)));
+  for (const [name, picture] of /** @type {const} */ ([["dots", plate], ["in that channel", seen]])) {
+    const layers = html("div", { class: "layers" }, picture);
+    live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), layers));
+  }
   const scale = html("div", { class: "scale" });
   const axis = html("p", {}, "Every pixel of the flower, from its top to its bottom, at its output:");
   live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
   for (const key of CHANNELS) live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
   const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds. `;
-  live.words.append(html("p", { class: "cost" }, `${cost}A 3×3 kernel with padding 1: 27 weights, nine times the work.`));
+  const nine = "A 3×3 kernel with padding 1: 27 weights, nine times the work.";
+  live.words.append(html("p", { class: "cost" }, `${cost}${nine}`));
   const where = () => [Math.floor(live.state.at / size), live.state.at % size];
   /** @param {number} down @param {number} along */
   const move = (down, along) => () => go(where()[0] + down, where()[1] + along);
@@ -164,7 +167,7 @@ function ignoresGrey(state) {
   return weights.some(Boolean) && Math.abs(weights.reduce((a, b) => a + b)) < 1e-9;
 }
 
-/** Whether a part of the flower has a higher output than all others. @param {State} state @param {string} part */
+/** Whether a part of the flower answers above all others. @param {State} state @param {string} part */
 function highest(state, part) {
   const others = Object.keys(parts).filter((other) => other !== part);
   return others.length > 0 && others.every((other) => answer(state, part) > answer(state, other) + 1);

@@ -91,7 +91,7 @@ export const answer = (state) => [...look(state).maps.map((Z) => Array.from(Z)),
 const ranked = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
 /** @param {State} state */
 export function say(state) {
-  const { p } = look(state);
+  const p = look(state).p;
   const [first, ...others] = ranked(p).slice(0, 3).map((c) => `${state.names[c]} ${number(100 * p[c])} %`);
   return `The answer: ${first}; then ${list(others)}.`;
 }
@@ -120,8 +120,7 @@ function build(live) {
     const shares = live.start.active[layer];
     const canvases = shares.map((share) => html("canvas", { class: share < IDLE ? "idle" : null }));
     const idle = canvases.filter((canvas) => canvas.className).length;
-    const size = ["6 maps, 28×28", "16 maps, 10×10"][layer];
-    const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
+    const name = `${["6 maps, 28×28", "16 maps, 10×10"][layer]}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
     return canvases;
   });
@@ -139,10 +138,9 @@ function build(live) {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
   };
-  for (const [sign, name, action] of /** @type {const} */ ([
-    ["←", "left", move(0, -1)], ["↑", "up", move(-1, 0)], ["↓", "down", move(1, 0)], ["→", "right", move(0, 1)],
-  ])) {
-    const button = live.button(sign, action);
+  const ways = [["←", "left", 0, -1], ["↑", "up", -1, 0], ["↓", "down", 1, 0], ["→", "right", 0, 1]];
+  for (const [sign, name, down, right] of /** @type {[string, string, number, number][]} */ (ways)) {
+    const button = live.button(sign, move(down, right));
     button.setAttribute("aria-label", `Move ${name}`);
     keys.append(button);
   }
@@ -162,8 +160,7 @@ function build(live) {
   });
 
   return () => {
-    const { state } = live;
-    const { maps, p } = look(state);
+    const [state, { maps, p }] = [live.state, look(live.state)];
     paint(input, state.image, (value) => GREYS[value]);
     maps.forEach((Z, layer) => {
       const size = Z.length / rows[layer].length;
@@ -196,13 +193,8 @@ export const view = {
         !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 &&
         top(state) !== top({ ...state, image: pixels(state, state.item) }),
     },
-    {
-      ask: "draw something that it is sure of, above 90 %",
-      met: (state) => state.drawn && state.image.some(Boolean) && Math.max(...look(state).p) > 0.9,
-    },
-    {
-      ask: "leave it so unsure that no class gets 40 %",
-      met: (state) => Math.max(...look(state).p) < 0.4,
-    },
+    { ask: "draw something that it is sure of, above 90 %",
+      met: (state) => state.drawn && state.image.some(Boolean) && Math.max(...look(state).p) > 0.9 },
+    { ask: "leave it so unsure that no class gets 40 %", met: (state) => Math.max(...look(state).p) < 0.4 },
   ],
 };

@@ -103,15 +103,13 @@ const added = (maps) => maps[0].map((_, at) => maps.reduce((sum, map) => sum + m
 
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
-  /** @param {string} name */
-  const panel = (name) => {
+  const panel = (/** @type {string} */ name) => {
     const canvas = html("canvas");
     live.stage.append(html("div", { class: "panel" }, html("p", {}, name), canvas));
     return canvas;
   };
   const [image, edge, pooled, difference] = ["digit", "edges", "pooled edges", "their change"].map(panel);
-  /** @param {string} name */
-  const bar = (name) => {
+  const bar = (/** @type {string} */ name) => {
     const [length, share] = [html("span", { class: "length" }), html("b")];
     live.aside.append(html("div", { class: "bar" }, html("span", {}, name), html("span", {}, length), share));
     return { length, share };
@@ -133,12 +131,8 @@ function build(live) {
   /** @param {number} right @param {number} down */
   const move = (right, down) => () => go(live.state.right + right, live.state.down + down);
   const arrows = html("div", { class: "choice", role: "group", "aria-label": "Move the digit" });
-  for (const [sign, name, right, down] of /** @type {[string, string, number, number][]} */ ([
-    ["←", "left", -1, 0],
-    ["↑", "up", 0, -1],
-    ["↓", "down", 0, 1],
-    ["→", "right", 1, 0],
-  ])) {
+  const ways = [["←", "left", -1, 0], ["↑", "up", 0, -1], ["↓", "down", 0, 1], ["→", "right", 1, 0]];
+  for (const [sign, name, right, down] of /** @type {[string, string, number, number][]} */ (ways)) {
     const button = live.button(sign, move(right, down));
     button.setAttribute("aria-label", `Move ${name}`);
     arrows.append(button);
@@ -200,10 +194,7 @@ export const view = {
     },
     {
       ask: "let windows of 2×2 or more enlarge the change",
-      met: (state) => {
-        const { bare, left } = compare(state);
-        return state.k > 1 && left > bare + 0.02;
-      },
+      met: (state) => state.k > 1 && compare(state).left > compare(state).bare + 0.02,
     },
   ],
 };
