@@ -7,9 +7,8 @@ import { clamp, diverging, html, list, number, paint } from "./view.js";
  *   drawn: boolean}} State `active`: share of places at which a filter is above 0.
  */
 
-const SIDE = 28;
+const [SIDE, IDLE] = [28, 0.05]; // pixels; share of places below which a filter is framed
 const SIZES = [6 * 25, 16 * 6 * 25, 120 * 400, 84 * 120, 10 * 84];
-const IDLE = 0.05;
 const REDS = Array.from({ length: 256 }, (_, k) => diverging(k / 255));
 const GREYS = REDS.map((_, k) => [k, k, k]);
 /** @param {string} text Base64. */
@@ -120,7 +119,8 @@ function build(live) {
     const shares = live.start.active[layer];
     const canvases = shares.map((share) => html("canvas", { class: share < IDLE ? "idle" : null }));
     const idle = canvases.filter((canvas) => canvas.className).length;
-    const name = `${["6 maps, 28×28", "16 maps, 10×10"][layer]}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
+    const size = ["6 maps, 28×28", "16 maps, 10×10"][layer];
+    const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
     return canvases;
   });
