@@ -64,10 +64,11 @@ def drag_a_batch(X: Tensor | None = None, method: str = "batch", training: bool 
 
 def normalise(X: Tensor, method: str, training: bool, mean: Tensor, variance: Tensor) -> Tensor:
     """X (4, 4) without mean and deviation, by PyTorch."""
-    if method == "batch":
-        running = (None, None) if training else (mean, variance)
-        return F.batch_norm(X, *running, training=training, eps=EPS)
-    return F.group_norm(X, GROUPS[method], eps=EPS)
+    if method != "batch":
+        return F.group_norm(X, GROUPS[method], eps=EPS)
+    if training:
+        return F.batch_norm(X, None, None, training=True, eps=EPS)
+    return F.batch_norm(X, mean, variance, eps=EPS)
 
 
 def say(X: Tensor, hat: Tensor, method: str, mode: str) -> str:
@@ -133,10 +134,10 @@ def draw(X: Tensor, Y: Tensor, method: str) -> str:
             end = left + along(float(Y[example, channel]), BOTTOM, TOP), top + below + lane
             line = f"M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"
             marks.append(f'<g class="e{example + 1}"><path class="wire" d="{line}"/>')
-            for x, y in (start, end):
+            for u, v in (start, end):
                 now = " now" if (example, channel) == (1, 0) else ""
-                marks.append(f'<circle class="dot{now}" cx="{x:g}" cy="{y:g}" r="7.5"/>')
-                marks.append(f'<text class="name" x="{x:g}" y="{y + 0.5:g}">{example + 1}</text>')
+                marks.append(f'<circle class="dot{now}" cx="{u:g}" cy="{v:g}" r="7.5"/>')
+                marks.append(f'<text class="name" x="{u:g}" y="{v + 0.5:g}">{example + 1}</text>')
             marks.append("</g>")
     width, height = 2 * wide + 24, 2 * tall
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
