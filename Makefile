@@ -87,7 +87,7 @@ export: $(READY) ## write what pages build for later ones into helpers/sections,
 	$(BIN)/python -m tools.answers
 
 train: $(READY) ## fill the run store: the headline runs of a page, or of all, at full scale, for hours
-	nice -n 19 $(BIN)/python -m tools.train $(PAGE)
+	OMP_WAIT_POLICY=PASSIVE nice -n 19 $(BIN)/python -m tools.train $(PAGE)
 
 seeds: $(READY) ## execute pages under other seeds, and list the margin of every bound (PAGE=, N=20)
 	$(BIN)/python -m tools.seeds $(PAGE)
