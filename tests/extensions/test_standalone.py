@@ -290,7 +290,11 @@ def test_the_instructors_edition_has_notes_and_is_not_on_the_site(built):
     assert site == []
 
 
-@pytest.mark.parametrize("page", CHECKED, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page",  # one at once, the others among the slow ones: their cells run as pages anyway
+    [p if p == page_of("7_3") else pytest.param(p, marks=pytest.mark.slow) for p in CHECKED],
+    ids=lambda p: p.stem,
+)
 def test_a_students_notebook_runs_untouched_and_filled_in(students, page, tmp_path):
     """Every check waits, none fails; after the solutions every check says that they are right."""
     python = copy_environment(sys.executable, tmp_path / "environment")
