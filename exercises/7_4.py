@@ -170,8 +170,6 @@ DOUBLE_IT = Values(
             900 / 784,
             [
                 (1, "the weights stay, but the output grows: it has more places."),
-                ((1, 1.148, 1.148), "one number is wanted: the factor of the multiply–adds."),
-                ((1, 900 / 784, 900 / 784), "one number is wanted: that of the multiply–adds."),
                 (2, "the padding is a thin frame. How large is the output with it?"),
                 (30 / 28, "that is the side. Places are an area."),
                 (1024 / 900, "that is the padded input. Count the places of the output."),
@@ -179,7 +177,7 @@ DOUBLE_IT = Values(
                 (4, "doubling the padding does not double the side of the image."),
             ],
             digits=3,
-            otherwise="how large is the output before, and after?",
+            otherwise="one number is wanted. How large is the output before, and after?",
         ),
         "stage": Part(
             (2, 0.5, 0.5),
