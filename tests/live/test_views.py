@@ -13,7 +13,7 @@ from helpers.live.view import HERE, View, emptied, filled, script
 
 EXAMPLES = {name: lambda name=name: getattr(live, name)() for name in live.VIEWS}
 LIGHT_VIEW = 12_000  # bytes, compressed
-HEAVY = {"lenet_live": 130_000, "mix_colours": 16_000}  # weights of a network; two pictures
+HEAVY = {"lenet_live": 130_000}  # it brings the weights of a network
 FRAMES = {"lenet_live": 2}  # that a redraw may take there: it computes a whole network
 of_every_view = pytest.mark.parametrize("name", EXAMPLES)
 
