@@ -1,8 +1,7 @@
 """Exercises that answer back: `check("label")` judges an answer, `progress()` counts the solved.
 
 `answers/` holds inputs, results, and what common mistakes give, made by `python -m tools.answers`.
-Numbers agree within 0.0001, relative or absolute; lists, arrays and tensors of every type count the
-same. Answers that are not code are kept as hashes: hidden from a glance, which is enough.
+Numbers agree within 0.0001, relative or absolute; lists, arrays and tensors count the same.
 """
 
 import contextlib
@@ -54,8 +53,7 @@ def progress() -> None:
 
 def judge(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str]:
     """Verdict on what a namespace holds under the exercise's name: a sign and the words."""
-    name = exercise["name"]
-    if name not in namespace:
+    if (name := exercise["name"]) not in namespace:
         return WAITING, f"Waiting for `{name}`: no cell that ran defines it."
     if "parts" in exercise:
         return judge_values(name, exercise, namespace[name])
@@ -193,7 +191,7 @@ def show(value: Any) -> str:
 
 
 def digest(salt: str, answer: Any, digits: int) -> str:
-    """Hash of an answer in one spelling of the many that it can have; numbers are rounded."""
+    """Hash of an answer, hidden from a glance, in one of its spellings; numbers are rounded."""
     if isinstance(answer, list):
         answer = [digest("", item, digits) for item in answer]
     elif isinstance(answer, Real) and math.isfinite(answer):
