@@ -136,10 +136,12 @@ def count(page: Path) -> dict[str, int]:
             continue
         counts["folded"] += len(lines_of(cell))
         counts["figures"] += "figure" in cell.metadata.get("mystnb", {})
-        if place == "lesson" and not tags(cell) & FOLDED:
+        if tags(cell) & FOLDED:
+            continue
+        counts["wide"] += sum(len(line) > WIDTH for line in lines_of(cell))
+        counts["asserts"] += count_checks(cell.source)
+        if place == "lesson":
             counts["code"] += len(lines_of(cell))
-            counts["wide"] += sum(len(line) > WIDTH for line in lines_of(cell))
-            counts["asserts"] += count_checks(cell.source)
     return counts
 
 
