@@ -21,6 +21,7 @@ VIEWS = {  # function: the module, the script and the style it is in
     "mix_colours": "colours",
     "padding_stride": "padding",
     "shift_and_pool": "pooling",
+    "switch_blocks": "blocks",
 }
 
 

@@ -1,0 +1,116 @@
+/** Two trained networks whose blocks can be switched off: one with shortcuts, one without. */
+import { Pen, fill, html, list, plural, svg } from "./view.js";
+
+/**
+ * @typedef {{on: number, hits: number[], plain: (number | null)[], images: number}} State Bit k of
+ *   `on` tells whether block k is on; `hits` and `plain` hold, for each such number, how many of
+ *   the `images` are classified right, with shortcuts and without (null: nothing passes).
+ */
+
+const BLOCKS = 8;
+const NAMES = Array.from({ length: BLOCKS }, (_, k) => `${Math.floor(k / 2) + 1}.${(k % 2) + 1}`);
+const ALL = 2 ** BLOCKS - 1;
+
+/** Whether block k is on. @param {number} on @param {number} k */
+const isOn = (on, k) => ((on >> k) & 1) === 1;
+/** Blocks that are off. @param {number} on */
+export const missing = (on) => [...NAMES.keys()].filter((k) => !isOn(on, k));
+/** Ways from the image to the classes: past each block, and through it if it is on. @param {number} on */
+export const paths = (on) => 2 ** (BLOCKS - missing(on).length);
+/** Whether a block changes the shape, so that its shortcut is a 1×1 convolution. @param {number} k */
+const changes = (k) => k > 0 && k % 2 === 0;
+
+/** The counts where so many blocks are off. @param {number[]} hits @param {number} off */
+const without = (hits, off) => hits.filter((_, on) => missing(on).length === off);
+
+/** @param {State} state @param {number} off @param {(...counts: number[]) => number} pick */
+const reached = ({ on, hits }, off, pick) =>
+  missing(on).length === off && hits[on] === pick(...without(hits, off));
+
+/** A share of the images. @param {State} state @param {number} count */
+const share = ({ images }, count) => (count / images).toFixed(3);
+
+/** @param {State} state */
+export function say(state) {
+  const { on, hits, plain } = state;
+  const names = missing(on).map((k) => NAMES[k]);
+  const left = `${plural(paths(on), "path")} of ${paths(ALL)} ${paths(on) === 1 ? "is" : "are"} left`;
+  const off = `Block${names.length > 1 ? "s" : ""} ${list(names)} off`;
+  const what = names.length ? `${off}: ${left}` : "All blocks on";
+  const count = plain[on];
+  const other = count === null ? "without them nothing passes" : `without them ${share(state, count)}`;
+  return `${what}. With shortcuts ${share(state, hits[on])} of the images are right, ${other}.`;
+}
+
+const [TOP, STEP, BAR] = [58, 132, 16]; // of the first chain, between both, of a bar
+
+/** Middle of each block, and its width. @param {number} width */
+function places(width) {
+  const wide = Math.min(46, (width - 40) / BLOCKS - 8);
+  const x = NAMES.map((_, k) => 20 + (k + 0.5) * ((width - 40) / BLOCKS));
+  return { wide, x };
+}
+
+/** @param {import("./view.js").Live<State>} live */
+function build(live) {
+  const picture = svg("svg", {});
+  live.stage.append(picture);
+  const toggle = (/** @type {number} */ k) => live.change({ on: live.state.on ^ (1 << k) });
+  live.drag(picture, (x, _, first) => {
+    if (!first) return;
+    const distance = places(live.stage.clientWidth).x.map((middle) => Math.abs(middle - x));
+    toggle(distance.indexOf(Math.min(...distance)));
+  });
+  const group = html("div", { class: "choice", role: "group", "aria-label": "Blocks that are on" });
+  for (const [k, name] of NAMES.entries()) {
+    const button = live.button(name, () => toggle(k), () => isOn(live.state.on, k));
+    group.append(fill(button, { "aria-label": `block ${name}` }));
+  }
+  live.controls.append(group);
+  return () => draw(picture, live.state, live.stage.clientWidth);
+}
+
+/** @param {SVGElement} picture @param {State} state @param {number} width */
+function draw(picture, state, width) {
+  const [pen, { wide, x }] = [new Pen(), places(width)];
+  const chains = /** @type {const} */ ([["with shortcuts", state.hits], ["without", state.plain]]);
+  for (const [row, [name, counts]] of chains.entries()) {
+    const [y, plain] = [TOP + row * STEP, row === 1];
+    const [count, whole] = [counts[state.on], counts[ALL] ?? 0];
+    pen.text("left name", 0, y - 46, count === null ? `${name}: cut` : `${name}: ${share(state, count)}`);
+    pen.path("wire", `M0 ${y}H${x[0] - wide / 2}M${x[BLOCKS - 1] + wide / 2} ${y}H${width}`);
+    for (const [k, middle] of x.entries()) {
+      const [on, left, right] = [isOn(state.on, k), middle - wide / 2, middle + wide / 2];
+      if (k) pen.path("wire", `M${x[k - 1] + wide / 2} ${y}H${left}`);
+      const around = `M${left - 3} ${y}v-18q0 -8 8 -8H${right - 5}q8 0 8 8v18`;
+      if (!plain) pen.path(`arc${on ? "" : " used"}`, around);
+      if (plain && !on && !changes(k)) pen.path("arc used", `M${left} ${y}H${right}`);
+      if (plain && !on && changes(k)) pen.text("cut", middle, y - 26, "✕");
+      pen.rect(`block${on ? "" : " off"}`, left, y - 14, wide, 28, 5);
+      pen.text(`tick${on ? "" : " faint"}`, middle, y, NAMES[k]);
+      if (!plain && changes(k)) {
+        pen.rect("convolution", middle - 11, y - 34, 22, 15, 4);
+        pen.text("tick", middle, y - 26, "1×1");
+      }
+    }
+    pen.rect("track", 0, y + 28, width, BAR, 3);
+    pen.rect("bar", 0, y + 28, (width * (count ?? 0)) / state.images, BAR, 3);
+    pen.path("whole", `M${(width * whole) / state.images} ${y + 24}v${BAR + 8}`);
+  }
+  const height = TOP + STEP + 52;
+  fill(picture, { width, height });
+  pen.show(picture, width, height);
+}
+
+/** @type {import("./view.js").View<State>} */
+export const view = {
+  name: "blocks",
+  build,
+  say,
+  invite: "Tap blocks to switch them off and on. Find",
+  tries: [
+    { ask: "the block that costs the network with shortcuts least", met: (state) => reached(state, 1, Math.max) },
+    { ask: "the block that costs it most", met: (state) => reached(state, 1, Math.min) },
+    { ask: "three blocks that cost it least together", met: (state) => reached(state, 3, Math.max) },
+  ],
+};

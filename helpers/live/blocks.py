@@ -1,0 +1,87 @@
+"""The live view of residual blocks: two trained networks whose blocks can be switched off."""
+
+from collections.abc import Sequence
+
+from helpers.live.view import View
+
+BLOCKS = 8
+NAMES = [f"{k // 2 + 1}.{k % 2 + 1}" for k in range(BLOCKS)]
+CHANGES = (2, 4, 6)  # blocks that change the shape: their shortcut is a 1×1 convolution
+STYLE = """
+text { font: 12px system-ui, sans-serif; fill: #24292f; text-anchor: middle;
+  dominant-baseline: central }
+.name { font-size: 14px; font-weight: 600; text-anchor: start } .tick { font-size: 11px }
+.wire, .arc { stroke: #6e7781; stroke-width: 1.5; fill: none }
+.block, .convolution { fill: #ddf4ff; stroke: #24292f }
+.track { fill: #eaeef2 } .bar { fill: #0969da }
+"""
+
+
+def switch_blocks(
+    hits: Sequence[int] | None = None,
+    plain: Sequence[int | None] | None = None,
+    images: int = 2000,
+) -> View:
+    """Two networks of eight blocks, whose blocks can be switched off.
+
+    Args:
+        hits: For each set of blocks that are on, how many images the network with shortcuts
+            classifies right; block k, from 0, is on where bit k of the index is 1. By default
+            made-up counts, to try the view.
+        plain: The same for the network without shortcuts; None where nothing passes.
+        images: How many images there are.
+
+    Raises:
+        ValueError: there are not 256 counts each, or a count is not between 0 and `images`.
+    """
+    if hits is None:
+        hits = [images * (4 + on.bit_count() ** 2) // 76 for on in range(2**BLOCKS)]
+    if plain is None:
+        plain = [None if any(not on >> k & 1 for k in CHANGES) else hits[on] for on in range(256)]
+    for name, counts in {"hits": hits, "plain": plain}.items():
+        if len(counts) != 2**BLOCKS:
+            raise ValueError(
+                f"{name} has {len(counts)} counts: one for each of 256 sets is wanted."
+            )
+        for count in counts:
+            if count is not None and not 0 <= count <= images:
+                raise ValueError(f"{name} holds {count}, of {images} images: count them again.")
+    state = {"on": 2**BLOCKS - 1, "hits": list(hits), "plain": list(plain), "images": images}
+    shares = (hits[-1] / images, (plain[-1] or 0) / images)
+    return View(
+        "blocks",
+        "Two networks whose blocks can be switched off",
+        state=state,
+        picture=draw(*shares),
+        says="All blocks on. With shortcuts {:.3f} of the images are right, without them "
+        "{:.3f}.".format(*shares),
+    )
+
+
+def draw(*shares: float) -> str:
+    """Both networks with all blocks on, as an SVG document."""
+    width, marks = 560, []
+    pitch = (width - 40) / BLOCKS
+    for row, (name, share) in enumerate(zip(("with shortcuts", "without"), shares, strict=True)):
+        y = 58 + 132 * row
+        marks.append(f'<text class="name" x="0" y="{y - 46}">{name}: {share:.3f}</text>')
+        marks.append(f'<path class="wire" d="M0 {y}H{width}"/>')
+        for k, word in enumerate(NAMES):
+            x = 20 + (k + 0.5) * pitch
+            if row == 0:
+                line = f"M{x - 26:g} {y}v-18q0 -8 8 -8h36q8 0 8 8v18"
+                marks.append(f'<path class="arc" d="{line}"/>')
+            box = f'x="{x - 23:g}" y="{y - 14}" width="46" height="28" rx="5"'
+            marks.append(f'<rect class="block" {box}/><text x="{x:g}" y="{y}">{word}</text>')
+            if row == 0 and k in CHANGES:
+                box = f'x="{x - 11:g}" y="{y - 34}" width="22" height="15" rx="4"'
+                marks.append(f'<rect class="convolution" {box}/>')
+                marks.append(f'<text class="tick" x="{x:g}" y="{y - 26}">1×1</text>')
+        for kind, length in (("track", width), ("bar", width * share)):
+            box = f'x="0" y="{y + 28}" width="{length:g}" height="16" rx="3"'
+            marks.append(f'<rect class="{kind}" {box}/>')
+    size = f'width="{width}" height="242" viewBox="0 0 {width} 242"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(marks)}</svg>'
+    )

@@ -1,0 +1,121 @@
+"""The view of residual blocks: what it says of a set of blocks, and a hand that switches them."""
+
+import random
+
+import pytest
+import torch
+
+from helpers.live import switch_blocks
+
+IMAGES = 2000
+WHOLE = 255
+
+
+def counts() -> tuple[list[int], list[int | None]]:
+    """Right answers for all sets of blocks; the first network misses block 3.1 most, 4.2 least."""
+    cost = [90, 80, 300, 60, 700, 50, 200, 10]
+    hits = [1800 - sum(c for k, c in enumerate(cost) if not on >> k & 1) for on in range(256)]
+    plain = [None if ~on & 0b1010100 else 200 + 1600 * (on == WHOLE) for on in range(256)]
+    return [max(hit, 200) for hit in hits], plain
+
+
+def show(**changes):
+    hits, plain = counts()
+    return switch_blocks(hits, plain, IMAGES)
+
+
+def test_paths_are_products_of_one_and_two(call):
+    """As many as terms of (1 + a)(1 + b)…, in which a block that is off has no second term."""
+    sets = random.Random(0).sample(range(256), 60)
+    found = call("blocks", "paths", [[on] for on in sets])
+    terms = [[1.0, 1.0] if on >> k & 1 else [1.0] for on in sets for k in range(8)]
+    wanted = []
+    for start in range(0, len(terms), 8):
+        product = torch.ones(1)
+        for factor in terms[start : start + 8]:
+            product = torch.outer(product, torch.tensor(factor)).flatten()
+        wanted.append(len(product))
+    assert found == wanted and set(wanted) > {4, 8, 16}
+
+
+def test_missing_names_the_bits_that_are_0(call):
+    assert call("blocks", "missing", [[255], [0b11111010], [0]]) == [[], [0, 2], list(range(8))]
+
+
+def test_it_says_what_is_off_and_what_is_left(call):
+    state = show().state
+    found = call("blocks", "say", [[state | {"on": on}] for on in (255, 0b11110111, 0b11101011, 0)])
+    assert found == [
+        "All blocks on. With shortcuts 0.900 of the images are right, without them 0.900.",
+        "Block 2.2 off: 128 paths of 256 are left. With shortcuts 0.870 of the images are right, "
+        "without them 0.100.",
+        "Blocks 2.1 and 3.1 off: 64 paths of 256 are left. With shortcuts 0.400 of the images are "
+        "right, without them nothing passes.",
+        "Blocks 1.1, 1.2, 2.1, 2.2, 3.1, 3.2, 4.1 and 4.2 off: 1 path of 256 is left. With "
+        "shortcuts 0.155 of the images are right, without them nothing passes.",
+    ]
+    assert show().says == found[0]
+
+
+@pytest.mark.parametrize(
+    ("hits", "plain", "text"),
+    [
+        ([1] * 255, [1] * 256, "hits has 255 counts: one for each of 256 sets"),
+        ([1] * 256, [None] * 32, "plain has 32 counts"),
+        ([2001] * 256, [1] * 256, "hits holds 2001, of 2000 images: count them again"),
+        ([1] * 256, [-1] * 256, "plain holds -1, of 2000 images"),
+    ],
+)
+def test_what_it_cannot_show_is_refused(hits, plain, text):
+    with pytest.raises(ValueError, match=text):
+        switch_blocks(hits, plain, IMAGES)
+
+
+@pytest.fixture
+def page(open_page):
+    page = open_page(show()._repr_mimebundle_()["text/html"], has_touch=True)
+    page.wait_for_selector(".alive")
+    yield page
+    assert page.faults == []
+
+
+def says(page, text: str) -> None:
+    page.wait_for_function("t => document.querySelector('.said').textContent.includes(t)", arg=text)
+
+
+def test_by_keyboard_and_goals(page):
+    last = page.get_by_role("button", name="block 4.2")
+    last.focus()
+    page.keyboard.press("Enter")
+    says(page, "Block 4.2 off: 128 paths of 256 are left. With shortcuts 0.895")
+    assert last.get_attribute("aria-pressed") == "false"
+    page.wait_for_selector("li.met:has-text('shortcuts least')")
+    page.keyboard.press("Space")
+    says(page, "All blocks on.")
+    page.get_by_role("button", name="block 3.1").click()
+    says(page, "without them nothing passes")
+    page.wait_for_selector("li.met:has-text('costs it most')")
+    page.get_by_role("button", name="block 3.1").click()
+    for name in ("2.2", "3.2", "4.2"):
+        page.get_by_role("button", name=f"block {name}").click()
+    page.wait_for_selector("li.met:has-text('three blocks')")
+    page.get_by_role("button", name="Reset").click()
+    says(page, "All blocks on.")
+    assert page.locator("li.met").count() == 0
+
+
+def test_by_mouse_and_touch(page):
+    block = page.locator(".block").nth(3).bounding_box()
+    middle = block["x"] + block["width"] / 2, block["y"] + block["height"] / 2
+    page.mouse.click(*middle)
+    says(page, "Block 2.2 off")
+    page.touchscreen.tap(*middle)
+    says(page, "All blocks on.")
+
+
+def test_on_a_narrow_phone_the_blocks_are_large_enough(open_page):
+    page = open_page(show()._repr_mimebundle_()["text/html"], width=320)
+    page.wait_for_selector(".alive")
+    boxes = [b.bounding_box() for b in page.get_by_role("button", name="block").all()]
+    assert min(min(b["width"], b["height"]) for b in boxes) >= 44
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
