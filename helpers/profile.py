@@ -30,6 +30,8 @@ class Profile:
             is above `LARGE`: few images need small batches for enough steps.
         width: Factor on the numbers of channels of a network for large images.
         speedup: Factor on its learning rate, to leave its start within the few steps that are left.
+        max_macs: Multiply-adds of the forward passes of a run, above which its epochs are fewer.
+        max_seeds: Seeds of a study.
     """
 
     name: str
@@ -42,10 +44,12 @@ class Profile:
     max_batch_large: int = NO_LIMIT
     width: float = 1.0
     speedup: float = 1.0
+    max_macs: int = NO_LIMIT
+    max_seeds: int = NO_LIMIT
 
-    def epochs(self, wanted: int) -> int:
-        """Number of epochs that this profile runs where the page asks for `wanted`."""
-        return min(wanted, self.max_epochs)
+    def epochs(self, wanted: int, macs: int = 1) -> int:
+        """Epochs that this profile runs for `wanted`, where one takes `macs` multiply-adds."""
+        return min(wanted, self.max_epochs, max(1, self.max_macs // macs))
 
     def size(self, wanted: tuple[int, int]) -> tuple[int, int]:
         """Image size (height, width) that this profile uses where the page asks for `wanted`."""
@@ -74,6 +78,7 @@ PROFILES = {
         Profile(
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
             num_train_large=1_437, max_batch_large=16, width=0.25, speedup=5,
+            max_macs=10**10, max_seeds=1,
         ),
         Profile(
             "quick", "fashion-mnist", num_val=2_000, max_epochs=10, max_side=72,
@@ -82,6 +87,11 @@ PROFILES = {
         Profile("full", "fashion-mnist"),
     )
 }  # fmt: skip
+
+
+def seeds(wanted: int) -> range:
+    """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
+    return range(min(wanted, current_profile().max_seeds))
 
 
 def current_profile() -> Profile:

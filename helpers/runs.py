@@ -77,7 +77,9 @@ def train(
     prepare(model, data, init, seed)
     data = copy.copy(data)
     data.seed += seed
-    trainer = Trainer(max_epochs, plot=False, dtype=dtype)
+    macs = summary(model, (1, *data.size)).macs
+    epochs = data.profile.epochs(max_epochs, macs * len(data.train))
+    trainer = Trainer(epochs, plot=False, dtype=dtype)
     trainer.key = key
     folder = store(data)
     if folder is None:
@@ -90,9 +92,7 @@ def train(
                 history = History.from_data(state["history"])
                 display(history)
                 return history
-        fast = dtype or machine.fast_dtype(
-            machine.best_device(), summary(model, (1, *data.size)).macs
-        )
+        fast = dtype or machine.fast_dtype(machine.best_device(), macs)
         trainer.dtype = next((each for each, (_, begun) in paths.items() if load(begun)), fast)
         finished, trainer.checkpoint = paths[trainer.dtype]
         history = trainer.fit(model, data)

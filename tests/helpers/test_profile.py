@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers.profile import NO_LIMIT, current_profile
+from helpers.profile import NO_LIMIT, current_profile, seeds
 
 
 def test_book_profile_chooses(monkeypatch):
@@ -36,6 +36,15 @@ def test_a_profile_shrinks_and_never_enlarges():
     profile = current_profile()
     assert profile.epochs(1000) == profile.max_epochs and profile.epochs(1) == 1
     assert profile.size((224, 28)) == (profile.max_side, 28)
+
+
+def test_a_study_is_short_where_only_its_code_is_tested(monkeypatch):
+    profile = current_profile()
+    assert profile.epochs(10, profile.max_macs // 3) == 3
+    assert profile.epochs(10, 2 * profile.max_macs) == 1 and seeds(3) == range(1)
+    for name in ("quick", "full"):
+        monkeypatch.setenv("BOOK_PROFILE", name)
+        assert current_profile().epochs(10, 10**14) == 10 and seeds(3) == range(3)
 
 
 def test_large_images_have_tighter_limits(monkeypatch):
