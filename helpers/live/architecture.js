@@ -51,8 +51,8 @@ export function count(text, side) {
   let [inputs, now, field, step] = [1, side, 1, 1];
   for (const [convs, out, kernel] of why ? [] : blocks) {
     if (now < 2) {
-      const halved = plural(rows.length, "pooling has", "poolings have");
-      return { rows, why: `${halved} left 1×1 of ${side}×${side}: block ${rows.length + 1} cannot halve it.` };
+      const left = `${plural(rows.length, "pooling has", "poolings have")} left 1×1 of ${side}×${side}`;
+      return { rows, why: `${left}: block ${rows.length + 1} cannot halve it.` };
     }
     let [params, macs] = [0, 0];
     for (let at = 0; at < convs; at++) {
