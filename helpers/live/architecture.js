@@ -98,7 +98,7 @@ export const short = (value) =>
 function build(live) {
   const [picture, map] = [svg("svg"), svg("svg", { class: "map", "aria-hidden": "true" })];
   const plain = { spellcheck: "false", autocomplete: "off", autocapitalize: "off" };
-  const input = html("input", { type: "text", ...plain, ...QUIET });
+  const input = html("input", { type: "text", "aria-label": "Network", ...plain, ...QUIET });
   const how = "2x64: a block of two convolutions, 64 channels. 2x64k5: 5×5 kernels. Last: dense layers.";
   const label = html("label", { class: "net" }, html("span", {}, "Network"), input);
   live.words.append(label, html("p", { class: "how" }, how));
