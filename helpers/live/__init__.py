@@ -16,6 +16,7 @@ from typing import Any
 VIEWS = {  # function: the module, the script and the style it is in
     "dense_to_local": "matrix",
     "drag_a_batch": "minibatch",
+    "edit_network": "architecture",
     "kernel_playground": "playground",
     "lenet_live": "lenet",
     "mix_colours": "colours",
