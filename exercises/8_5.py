@@ -14,7 +14,7 @@ BIAS = Values(
     name="bias",
     shows=(
         "The mean takes a bias away again, so it learns nothing. In prediction it counts, because "
-        "the running mean was collected with it: take it out before training, or never."
+        "the running mean was collected with it: who takes it out, takes it off that mean too."
     ),
     parts={
         "training": Part(
@@ -43,12 +43,18 @@ BIAS = Values(
                 (22, "there is a normalisation behind the hidden dense layers as well."),
                 (204, "there is a normalisation behind both convolutions as well."),
                 (452, "these are the numbers γ and β."),
+                (4, "count numbers, not layers: such a layer has a bias for each channel."),
+                (5, "count numbers, not layers; and nothing normalises the scores."),
                 (0, "look at the channel above: what did its bias change in training?"),
             ],
         ),
         "instead": Part(
             "beta",
-            [("gamma", "a bias moves; γ stretches.")],
+            [
+                ("gamma", "a bias moves; γ stretches."),
+                ("β", 'write it as "beta".'),
+                ("γ", "a bias moves; γ stretches."),
+            ],
         ),
     },
 )
@@ -74,6 +80,22 @@ RUNNING = Code(
             "The batch is normalised by the variance with m below the sum, but the memory keeps "
             "the one with m − 1.",
             {"batch.var()": "batch.var(correction=0)"},
+        ),
+        Mistake(
+            "m / (m − 1) twice",
+            "PyTorch's `var` divides by m − 1 already: the factor is in it.",
+            {"batch.var()": "batch.var() * len(batch) / (len(batch) - 1)"},
+        ),
+        Mistake(
+            "The variance is taken around the running mean",
+            "The variance of a batch is that around its own mean.",
+            {"batch.var()": "((batch - mean) ** 2).sum() / (len(batch) - 1)"},
+        ),
+        Mistake(
+            "All batches in one heap",
+            "You took one mean and one variance over all values. Go from batch to batch, and let "
+            "each take the memory a step of α further.",
+            "def running(batches, alpha):\n    return [batches.mean(), batches.var()]\n",
         ),
         Mistake(
             "α is turned round",
@@ -298,6 +320,12 @@ GROUP = Code(
             },
         ),
         Mistake(
+            "The places are kept apart",
+            "All channels of a group and all places share one mean: it runs over height and width, "
+            "too.",
+            {"X.reshape(len(X), G, -1)": "X.reshape(len(X), G, -1, *X.shape[2:])"},
+        ),
+        Mistake(
             "ε stands outside the root",
             "It is added to the variance, under the root.",
             {"(var + eps).sqrt()": "(var.sqrt() + eps)"},
@@ -373,6 +401,18 @@ BRAKE = Values(
                 (1, "it turns 100 times less. What makes up for that?"),
             ],
         ),
+        "learns": Part(
+            {"normalised"},
+            [
+                ({"once", "normalised"}, "once is normalised at the start, but has no brake."),
+                ({"once"}, "a good start is soon left behind. Which one has a brake?"),
+                ({"plain"}, "the plain network has no brake."),
+                ({"plain", "normalised"}, "the plain network has no brake."),
+                ({"plain", "once"}, "which one has a brake?"),
+                ({"plain", "once", "normalised"}, "two of them have no brake."),
+                (set(), "one of them has a brake."),
+            ],
+        ),
     },
 )  # fmt: skip
 
@@ -381,19 +421,33 @@ WHERE = Values(
     name="where",
     shows=(
         "On the plateau the last layers see nearly the same input for all images. A normalisation "
-        "there makes the difference large again; in front of three more sigmoids it is lost."
+        "there makes the difference large again; in front of three more sigmoids it is lost, in "
+        "front of two it comes late."
     ),
     parts={
-        "leaves": Part(
+        "stays": Part(
+            {"first"},
+            [
+                ({"convolutions", "first"}, "two sigmoids let something through, three do not."),
+                ({"convolutions"}, "it is slow. Which one has still more sigmoids behind it?"),
+                (set(), "one of them does. Which has most sigmoids behind it?"),
+                ({"last"}, "it stands next to the scores: nothing can shrink behind it but once."),
+                ({"dense"}, "one of its two stands next to the scores."),
+                ({"first", "last"}, "only one of the two ends stays."),
+                ({"convolutions", "dense", "first", "last"}, "only one stays."),
+            ],
+        ),
+        "fast": Part(
             {"dense", "last"},
             [
+                ({"dense"}, "one of its two layers is enough. Which one?"),
+                ({"last"}, "that one alone is enough. Then what of a set that contains it?"),
+                ({"convolutions", "dense", "last"}, "behind the convolutions two sigmoids follow."),
+                ({"convolutions", "dense"}, "behind the convolutions two sigmoids follow."),
                 ({"convolutions", "first"}, "two more sigmoids, or three, follow and shrink it."),
                 ({"convolutions"}, "two more sigmoids follow and shrink the difference again."),
                 ({"first"}, "three more sigmoids follow and shrink the difference again."),
-                ({"dense"}, "one more of the four is enough. Which of the two dense layers is it?"),
-                ({"last"}, "that one alone is enough. Then what of a set that contains it?"),
-                ({"convolutions", "dense", "last"}, "behind the convolutions two sigmoids follow."),
-                ({"convolutions", "dense"}, "behind the convolutions two more sigmoids follow."),
+                ({"first", "last"}, "one of the two ends is not enough."),
                 ({"convolutions", "dense", "first", "last"}, "one of the two ends is not enough."),
                 (set(), "two of the four do."),
             ],
@@ -444,28 +498,25 @@ DROPOUT = Values(
         "dropout harder. What is called regularisation here is mostly the second."
     ),
     parts={
-        "fits": Part(
-            {"normalised"},
+        "narrow": Part(
+            {"dropout", "both"},
             [
-                ({"neither", "normalised"}, "two of three seeds of neither stay above it."),
-                ({"neither"}, "in 40 epochs it comes close. Which of them makes training faster?"),
-                ({"normalised", "both"}, "with dropout, half of the dense units are missing."),
-                ({"neither", "normalised", "both"}, "dropout keeps the fit loose."),
-                ({"neither", "dropout", "normalised", "both"}, "dropout keeps the fit loose."),
-                (set(), "one of them does."),
+                ({"dropout"}, "*both* has dropout as well."),
+                ({"both"}, "does it take both? One of them does nearly all of it."),
+                ({"normalised"}, "its noise is small: the mean of 15 images, not half the units."),
+                ({"normalised", "both"}, "it is what *both* has besides. Its noise is larger."),
+                ({"normalised", "dropout", "both"}, "one of the three has too little noise."),
+                ({"normalised", "dropout"}, "one is right. And what has *both*?"),
+                (set(), "two of them do. Which one takes half of the units away?"),
             ],
         ),
-        "widest": Part(
-            "neither",
-            [
-                ("dropout", "dropout narrows it: nothing can be learned by heart by one unit."),
-                ("normalised", "it fits best, and narrows the gap a little all the same."),
-                ("both", "with dropout the gap is narrow."),
-            ],
-        ),
-        "narrows": Part(
+        "worst": Part(
             "dropout",
-            [("normalised", "its noise is small: the mean of 15 images, not half of all units.")],
+            [
+                ("neither", "nothing disturbs it, so it fits closely."),
+                ("normalised", "normalisation makes it easier to fit."),
+                ("both", "normalisation makes up for a part of what dropout takes."),
+            ],
         ),
     },
 )

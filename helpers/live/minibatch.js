@@ -87,16 +87,15 @@ function company(state) {
   return `${what} moved, of example${whose.length > 1 ? "s" : ""} ${list(whose)}`;
 }
 
-const BELOW = HEAD + SIDE * LANE + GAP; // where the outputs of a strip begin
-const TALL = BELOW + SIDE * LANE + 26;
+const [BELOW, TALL] = [HEAD + SIDE * LANE + GAP, HEAD + 2 * SIDE * LANE + GAP + 26]; // outputs, end
 /** Where the strips lie in a picture so many pixels wide. @param {number} width */
 function layout(width) {
-  const [columns, wide] = width >= 560 ? [2, (width - 24) / 2] : [1, width];
+  const [narrow, wide] = width < 560 ? [true, width / 2 - 6] : [false, width / 2 - 12];
   /** @param {number} channel */
-  const corner = (channel) => [(channel % columns) * (wide + 24), Math.floor(channel / columns) * TALL];
+  const corner = (channel) => [(channel % 2) * (width - wide), Math.floor(channel / 2) * TALL];
   /** @param {number} value @param {number} low @param {number} high */
   const along = (value, low, high) => 12 + ((wide - 24) * (value - low)) / (high - low);
-  return { wide, corner, along, height: (SIDE / columns) * TALL };
+  return { narrow, wide, corner, along, height: 2 * TALL };
 }
 
 /** @param {import("./view.js").Live<State>} live */
@@ -136,7 +135,7 @@ function build(live) {
 /** @param {SVGElement} picture @param {State} state @param {number} width */
 function draw(picture, state, width) {
   const [pen, now, before] = [new Pen(), results(state), atFirst(state)];
-  const { wide, corner, along, height } = layout(width);
+  const { narrow, wide, corner, along, height } = layout(width);
   const fixed = state.method === "batch" && state.mode === "prediction" ? " fixed" : "";
   for (let channel = 0; channel < SIDE; channel++) {
     const [left, top] = corner(channel);
@@ -146,8 +145,9 @@ function draw(picture, state, width) {
     const sharing = column.filter((at) => share(state.method, state.at, at));
     const counted = state.method === "batch" || sharing.length > 0;
     const { mu, sigma } = now[sharing[0] ?? channel];
-    const named = `: ${fixed ? "running " : ""}mean and deviation ${number(mu, 2)}, ${number(sigma, 2)}`;
-    pen.text("left", left + 4, top + 9, `channel ${channel + 1}${counted ? named : ""}`);
+    const [word, mean, sd] = narrow ? ["ch.", "μ", " σ"] : ["channel", "mean and deviation", ""];
+    const named = `: ${fixed && "running "}${mean} ${number(mu, 2)},${sd} ${number(sigma, 2)}`;
+    pen.text("left", left + 4, top + 9, `${word} ${channel + 1}${counted ? named : ""}`);
     const rows = [[inputs, LOW, HIGH, -5, 0, 5], [outputs, BOTTOM, TOP, -3, 1, 5]];
     for (const [y, low, high, ...ticks] of rows) {
       const x = ticks.map((value) => left + along(value, low, high));
@@ -155,7 +155,8 @@ function draw(picture, state, width) {
       pen.path("rule", x.map((at) => `M${at} ${y}v${SIDE * LANE}`).join(""));
       const signs = `−${-ticks[0]}${ticks[1]}${ticks[2]}`; // each in its place, as the names below
       pen.put("text", "tick", { x: [x[0] - 7, ...x].join(" "), y: y + SIDE * LANE + 9 }, signs);
-      if (!channel) pen.text("tick left", left + 2, y + SIDE * LANE + 9, y === inputs ? "input" : "output");
+      const name = y === inputs ? "input" : "output";
+      if (!channel && !narrow) pen.text("tick left", left + 2, y + SIDE * LANE + 9, name);
     }
     if (counted) {
       const [from, x, to] = [mu - sigma, mu, mu + sigma].map((value) => left + along(value, LOW, HIGH));
@@ -179,8 +180,7 @@ function draw(picture, state, width) {
     const [x, y, digits] = [0, 1, 2].map((k) => names.map((name) => name[k]));
     pen.put("text", "name", { x: x.join(" "), y: y.join(" ") }, digits.join(""));
   }
-  fill(picture, { width, height });
-  pen.show(picture, width, height);
+  pen.show(fill(picture, { width, height }), width, height);
 }
 
 /** @type {import("./view.js").View<State>} */

@@ -44,7 +44,7 @@ class BatchNorm(nn.Module):
     def remember(self, mean: Tensor, var: Tensor, m: int) -> None:
         if m < 2:
             raise ValueError("more than 1 value per channel is needed")
-        self.running_mean.lerp_(mean, self.momentum)  # a step to it
+        self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(var * m / (m - 1), self.momentum)
         self.num_batches_tracked += 1
 

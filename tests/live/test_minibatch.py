@@ -165,3 +165,17 @@ def test_goals(page):
     page.get_by_role("button", name="Reset").click()
     says(page, "(5 − 3) / 2 = 1, then 2 · 1 + 1 = 3. Nothing has moved.")
     assert page.locator("li.met").count() == 0
+
+
+def test_on_a_phone_all_channels_are_seen_at_once(open_page):
+    page = open_page(drag_a_batch(X)._repr_mimebundle_()["text/html"], width=390)
+    page.wait_for_selector(".alive")
+    page.get_by_role("button", name="prediction").click()
+    says(page, "in prediction")
+    stage = page.locator(".stage svg").bounding_box()
+    assert stage["width"] <= 390 and stage["height"] <= 420
+    names = page.locator(".stage text.left")
+    boxes = [names.nth(k).bounding_box() for k in range(names.count())]
+    assert names.nth(3).text_content() == "ch. 4: running μ −2, σ 1" and len(boxes) == 4
+    assert all(boxes[k]["x"] + boxes[k]["width"] < boxes[k + 1]["x"] for k in (0, 2))
+    assert page.faults == []
