@@ -109,7 +109,10 @@ export const view = {
   say,
   invite: "Tap blocks to switch them off and on. Find",
   tries: [
-    { ask: "the block that costs the network with shortcuts least", met: (state) => reached(state, 1, Math.max) },
+    {
+      ask: "the block that costs the network with shortcuts least",
+      met: (state) => reached(state, 1, Math.max),
+    },
     { ask: "the block that costs it most", met: (state) => reached(state, 1, Math.min) },
     { ask: "three blocks that cost it least together", met: (state) => reached(state, 3, Math.max) },
   ],
