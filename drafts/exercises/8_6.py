@@ -1,0 +1,389 @@
+"""Section 8.6, ResNet and ResNeXt: cases, usual mistakes and second answers."""
+
+from random import Random
+
+from exercises import Code, Mistake, Part, Values
+
+
+def matrix(random: Random, height: int, width: int) -> list[list[int]]:
+    return [[random.randint(-5, 5) for _ in range(width)] for _ in range(height)]
+
+
+def kernel(random: Random) -> list:
+    return [[matrix(random, 3, 3)]]
+
+
+BOTTLENECK = Values(
+    "resnet-bottleneck",
+    name="bottleneck",
+    shows=(
+        "The bottleneck is 17 times cheaper, for any number of channels. The price: only one of "
+        "its convolutions looks at neighbours, so it sees 3 pixels a side, not 5."
+    ),
+    parts={
+        "plain": Part(
+            1_179_648,
+            [
+                (589_824, "that is one 3×3 convolution; the block has two."),
+                (4_608, "a kernel reads all 256 channels, and there are 256 kernels."),
+                (1_180_160, "with batch normalisation the convolutions have no bias."),
+            ],
+        ),
+        "bottleneck": Part(
+            69_632,
+            [
+                (36_864, "that is the 3×3 convolution alone; two 1×1 ones go with it."),
+                (53_248, "there are two 1×1 convolutions, one down and one up."),
+                (622_592, "the 3×3 convolution has 64 channels in and 64 out."),
+                (180_224, "the 3×3 convolution has 64 channels in and 64 out."),
+            ],
+        ),
+        "ratio": Part(
+            16.9,
+            [
+                (0.1, "the other way round: how many times cheaper?"),
+                (17.0, "nearly. Give one decimal."),
+                (16.0, "the 1×1 convolutions cost as well."),
+            ],
+            digits=1,
+        ),
+        "sees": Part(
+            3,
+            [
+                (5, "that is what two 3×3 convolutions see. Here one of three looks around."),
+                (7, "a 1×1 convolution sees one pixel."),
+                (9, "give the side, not the area."),
+            ],
+        ),
+    },
+)
+
+INCEPTION = Code(
+    "resnet-inception",
+    name="merge",
+    shows=(
+        "A sum is a concatenation with a fixed 1×1 convolution behind it. So a residual block is "
+        "an Inception block of two branches, one of them the identity, with nothing to learn in "
+        "the merge."
+    ),
+    cases=[("merge(1)", {}), ("merge(2)", {}), ("merge(3)", {})],
+    mistakes=[
+        Mistake(
+            "Every channel is added to every other",
+            "Channel k of the sum is made of channel k of each branch, and of no other.",
+            "def merge(c):\n    return torch.ones(c, 2 * c, 1, 1)\n",
+        ),
+        Mistake(
+            "The axes are swapped",
+            "A weight has shape (output channels, input channels, 1, 1). Two branches come in.",
+            {"torch.cat([eye, eye], dim=1)": "torch.cat([eye, eye], dim=0)"},
+        ),
+        Mistake(
+            "The channels are interleaved",
+            "The branches lie one after the other: channel k of the second is channel c + k.",
+            {"torch.cat([eye, eye], dim=1)": "eye.repeat_interleave(2, dim=1)"},
+        ),
+        Mistake(
+            "The branches are subtracted",
+            "Both branches count with weight 1.",
+            {"[eye, eye]": "[eye, -eye]"},
+        ),
+        Mistake(
+            "The mean in place of the sum",
+            "A residual block adds its branches; it does not average them.",
+            {"[eye, eye]": "[eye / 2, eye / 2]"},
+        ),
+    ],
+    second="""
+def merge(c):
+    W = torch.zeros(c, 2 * c, 1, 1)
+    for k in range(c):
+        W[k, k] = W[k, c + k] = 1
+    return W
+""",
+    draw=lambda random: (f"merge({random.randint(1, 4)})", {}),
+)
+
+GROUPS = Code(
+    "resnext-groups",
+    name="grouped",
+    shows=(
+        "Each output reads its own group of inputs, so a layer of g groups has a g-th of the "
+        "weights. As many groups as channels is the depthwise convolution."
+    ),
+    cases=[
+        ("grouped(X, W, 2)", {"X": [[1], [2], [3], [4]], "W": [[1, 0], [0, 1]]}),
+        ("grouped(X, W, 1)", {"X": [[1, 2], [3, 4]], "W": [[1, 1], [2, -1], [0, 3]]}),
+        ("grouped(X, W, 2)", {"X": [[1], [10]], "W": [[1], [2], [3], [4]]}),
+        ("grouped(X, W, 3)", {"X": [[1, 2], [0, 5], [3, -1]], "W": [[2], [4], [7]]}),
+        (
+            "grouped(X, W, 2)",
+            {"X": [[1], [0], [2], [5], [3], [4]], "W": [[1, 2, 3], [4, 5, 6]]},
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "All groups read the first inputs",
+            "Group i reads the channels of group i, from i · c / g on.",
+            {"X[i * d:(i + 1) * d]": "X[:d]"},
+        ),
+        Mistake(
+            "The inputs are interleaved",
+            "A group holds neighbours: of four channels and two groups 1 and 2, then 3 and 4.",
+            {"X[i * d:(i + 1) * d]": "X[i::g]"},
+        ),
+        Mistake(
+            "The outputs are interleaved",
+            "Outputs lie by group as well: first all of group 1, then all of group 2.",
+            {"W[i * n:(i + 1) * n]": "W[i::g]"},
+        ),
+        Mistake(
+            "The groups are added",
+            "Groups stand one below the other. They are added only by the 1×1 convolution behind.",
+            {"torch.cat(parts)": "sum(parts)"},
+        ),
+    ],
+    second="""
+def grouped(X, W, g):
+    d = len(X) // g
+    rows = []
+    for k, w in enumerate(W):
+        i = k // (len(W) // g)
+        rows.append((w[:, None] * X[i * d : (i + 1) * d]).sum(0))
+    return torch.stack(rows)
+""",
+    draw=lambda random: draw_groups(random),
+)
+
+
+def draw_groups(random: Random) -> tuple[str, dict]:
+    g, d, n = (random.randint(1, 3) for _ in range(3))
+    inputs = {"X": matrix(random, g * d, 2), "W": matrix(random, g * n, d)}
+    return f"grouped(X, W, {g})", inputs
+
+
+CENTRE = [[[[0, 0, 0], [0, 1, 0], [0, 0, 0]]]]
+PREACTIVATION = Code(
+    "resnet-preactivation",
+    name="pre_activation",
+    shows=(
+        "Nothing is done to the shortcut: from the image to the head there is one path on which "
+        "every value, negative ones too, and every gradient passes unchanged."
+    ),
+    cases=[
+        ("pre_activation(X, W, V)", {"X": [[[[2, -3]]]], "W": CENTRE, "V": CENTRE}),
+        (
+            "pre_activation(X, W, V)",
+            {
+                "X": [[[[1, -2], [3, 4]]]],
+                "W": [[[[0, 0, 0], [0, -1, 0], [0, 0, 0]]]],
+                "V": CENTRE,
+            },
+        ),
+        (
+            "pre_activation(X, W, V)",
+            {
+                "X": [[[[-1, 2, -3]]]],
+                "W": [[[[0, 0, 0], [1, 0, -1], [0, 0, 0]]]],
+                "V": [[[[0, 0, 0], [0, -2, 0], [0, 0, 0]]]],
+            },
+        ),
+        (
+            "pre_activation(X, W, V)",
+            {
+                "X": [[[[5], [-4], [1]]]],
+                "W": [[[[0, 1, 0], [0, -1, 0], [0, 2, 0]]]],
+                "V": [[[[0, 3, 0], [0, 1, 0], [0, -1, 0]]]],
+            },
+        ),
+    ],  # fmt: skip
+    mistakes=[
+        Mistake(
+            "A ReLU after the sum",
+            "Here nothing follows the sum. The next block begins with a ReLU, on its own branch.",
+            {"return X + Y": "return (X + Y).relu()"},
+        ),
+        Mistake(
+            "The shortcut passes the ReLU",
+            "The shortcut takes the input as it is, with its negative values.",
+            {"return X + Y": "return X.relu() + Y"},
+        ),
+        Mistake(
+            "Convolution before activation",
+            "The order inside is turned round: ReLU, convolution, ReLU, convolution.",
+            {
+                "F.conv2d(X.relu(), W, padding=1)": "F.conv2d(X, W, padding=1).relu()",
+                "F.conv2d(Y.relu(), V, padding=1)": "F.conv2d(Y, V, padding=1).relu()",
+            },
+        ),
+        Mistake(
+            "The second ReLU is missing",
+            "A ReLU stands before each of the two convolutions.",
+            {"Y.relu()": "Y"},
+        ),
+        Mistake(
+            "The first ReLU is missing",
+            "A ReLU stands before each of the two convolutions.",
+            {"X.relu()": "X"},
+        ),
+        Mistake(
+            "No shortcut",
+            "The input is added to what the convolutions give.",
+            {"return X + Y": "return Y"},
+        ),
+    ],
+    second="""
+def pre_activation(X, W, V):
+    c = X.shape[1]
+    first = nn.Conv2d(c, c, 3, padding=1, bias=False)
+    second = nn.Conv2d(c, c, 3, padding=1, bias=False)
+    first.weight, second.weight = nn.Parameter(W), nn.Parameter(V)
+    body = nn.Sequential(nn.ReLU(), first, nn.ReLU(), second)
+    return body(X) + X
+""",
+    draw=lambda random: (
+        "pre_activation(X, W, V)",
+        {"X": [[matrix(random, 2, 2)]], "W": kernel(random), "V": kernel(random)},
+    ),
+)
+
+PATHS = Code(
+    "resnet-paths",
+    name="lengths",
+    shows=(
+        "The lengths are binomial: most paths of ResNet-18 pass about half of its blocks. A block "
+        "less halves the number of paths, and makes none of those that are left longer."
+    ),
+    cases=[
+        ("lengths(1, 0)", {}),
+        ("lengths(3, 0)", {}),
+        ("lengths(3, 1)", {}),
+        ("lengths(4, 4)", {}),
+        ("lengths(8, 2)", {}),
+        ("lengths(5, 0)", {}),
+    ],
+    mistakes=[
+        Mistake(
+            "A block that is off still has two ways",
+            "Through a block that is off nothing leads. Only the others can be passed through.",
+            {"comb(n - off, k)": "comb(n, k)"},
+        ),
+        Mistake(
+            "The path around all blocks is forgotten",
+            "One path passes no block at all: the shortcuts from end to end.",
+            {"range(n + 1)": "range(1, n + 1)"},
+        ),
+        Mistake(
+            "All paths in one number",
+            "That many paths there are. Sort them by how many blocks they pass: a list of n + 1.",
+            "def lengths(n, off):\n    return [2 ** (n - off)]\n",
+        ),
+        Mistake(
+            "The list ends too early",
+            "Give n + 1 numbers, also where no path passes so many blocks: then it is 0.",
+            {"range(n + 1)": "range(n - off + 1)"},
+        ),
+        Mistake(
+            "Every length counts the same",
+            "There are many ways to choose half of the blocks, and one way to choose all.",
+            {"comb(n - off, k)": "1"},
+        ),
+    ],
+    second="""
+def lengths(n, off):
+    counts = [1] + n * [0]
+    for _ in range(n - off):
+        counts = [a + b for a, b in zip(counts, [0] + counts[:-1])]
+    return counts
+""",
+    draw=lambda random: ("lengths({}, {})".format(*sizes(random)), {}),
+)
+
+
+def sizes(random: Random) -> tuple[int, int]:
+    n = random.randint(1, 6)
+    return n, random.randint(0, n)
+
+
+DEPTHS = Values(
+    "resnet-depths",
+    name="depths",
+    shows=(
+        "The name counts layers with weights on the longest path: convolutions of the stem and "
+        "the blocks, and the dense layer. The 1×1 convolutions of the shortcuts do not count."
+    ),
+    parts={
+        "two": Part(
+            34,
+            [
+                (32, "the stem and the head have a layer each as well."),
+                (33, "stem and head: one layer each."),
+                (37, "the shortcuts' 1×1 convolutions are not counted."),
+                (16, "each block has two convolutions."),
+            ],
+        ),
+        "three": Part(
+            50,
+            [
+                (48, "the stem and the head have a layer each as well."),
+                (54, "the shortcuts' 1×1 convolutions are not counted."),
+                (49, "stem and head: one layer each."),
+            ],
+        ),
+        "101": Part(
+            23,
+            [
+                (22, "33 blocks in all: (101 − 2) / 3. The other three stages have 10."),
+                (33, "that is all blocks. The other three stages have 10."),
+                (24, "stem and head have a layer each: (101 − 2) / 3 blocks in all."),
+            ],
+        ),
+        "152": Part(
+            36,
+            [
+                (50, "that is all blocks. The other three stages have 14."),
+                (40, "its second stage has 8 blocks, not 4."),
+                (23, "that is ResNet-101."),
+            ],
+        ),
+    },
+)
+
+ZERO = Values(
+    "resnet-zero",
+    name="zero",
+    shows=(
+        "The network starts as a shallow one, and each block grows in as soon as its scale has "
+        "moved. That first step reaches γ and β alone: everything before γ is multiplied by 0."
+    ),
+    parts={
+        "identity": Part(
+            5,
+            [
+                (8, "three blocks change the shape: their 1×1 convolution is no identity."),
+                (3, "those three change the shape. It is the others."),
+                (16, "there are eight blocks."),
+                (4, "count the blocks with a 1×1 convolution once more."),
+            ],
+        ),
+        "moving": Part(
+            {"gamma", "beta"},
+            [
+                ({"gamma"}, "β is added behind γ; why should it not move?"),
+                ({"beta"}, "the gradient of γ is that of the output times the normalised value."),
+                (
+                    {"gamma", "beta", "kernel"},
+                    "the gradient on its way to the kernel is multiplied by γ.",
+                ),
+                ({"kernel"}, "the gradient on its way to the kernel is multiplied by γ."),
+                (set(), "then the block could never learn. Which two are not behind a γ of 0?"),
+            ],
+        ),
+        "second": Part(
+            "yes",
+            [("no", "after the first step γ is not 0 any more.")],
+        ),
+    },
+)
+
+EXERCISES = [BOTTLENECK, INCEPTION, GROUPS, PATHS, PREACTIVATION, DEPTHS, ZERO]

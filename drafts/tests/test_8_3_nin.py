@@ -1,0 +1,260 @@
+"""Section 8.3: blocks, means of maps, and what the page measures of class maps."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from helpers.data import ImageSet
+from helpers.live.occlusion import covered
+from helpers.pages import lift
+from helpers.sections.lenet import init_xavier
+from helpers.sections.nin import NiN, nin_block
+from helpers.sections.vgg import init_kaiming
+from helpers.summary import summary
+
+page = lift("8-3-nin")
+DTYPES = [torch.float32, torch.float64]
+KINDS = [(11, 4, 0), (5, 1, 2), (3, 1, 1), (2, 3, 1), (1, 1, 0)]
+HEADS = ["mean", "mean, ReLU", "one dense", "three dense"]
+
+
+def images(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def small(head: str = "mean") -> nn.Module:
+    torch.manual_seed(0)
+    net = page.SmallNiN(head).eval()
+    net.apply_init([images(2, 1, 28, 28)], init_kaiming)
+    return net
+
+
+def narrow(divisor: int = 8) -> nn.Module:
+    """NiN with fewer channels, and its class maps."""
+    torch.manual_seed(0)
+    net = NiN().eval()
+    for layer in net.modules():
+        if isinstance(layer, nn.LazyConv2d) and layer.out_channels > 10:
+            layer.out_channels //= divisor
+    net.apply_init([images(2, 1, 99, 99)], init_kaiming)
+    return net
+
+
+# Blocks and means
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_block_is_a_perceptron_at_patches(kind, dtype):
+    block = nin_block(5, *kind).to(dtype)
+    X = images(2, 3, 12, 17, dtype=dtype)
+    wanted = block(X)
+    got = page.mlp_at_patches(block, X)
+    assert got.shape == wanted.shape and got.dtype == dtype
+    assert_close(got, wanted)
+    # the last place by hand
+    kernel, stride, padding = kind
+    i, j = wanted.shape[2] - 1, wanted.shape[3] - 1
+    Z = F.pad(X, (padding,) * 4)
+    rows, columns = slice(i * stride, i * stride + kernel), slice(j * stride, j * stride + kernel)
+    H = Z[:, :, rows, columns].flatten(1)
+    for conv in block[::2]:
+        H = torch.relu(H @ conv.weight.flatten(1).T + conv.bias)
+    assert_close(wanted[:, :, i, j], H)
+
+
+def test_layers_of_a_block():
+    table = summary(nin_block(8, 5, 2, 1), (3, 11, 9))
+    assert [row.kind for row in table.rows] == ["Conv2d", "ReLU"] * 3
+    assert {row.output for row in table.rows} == {(8, 5, 4)}
+    assert table.params == 8 * (3 * 25 + 1) + 2 * 8 * 9
+
+
+def test_global_avg_pool_by_hand():
+    X = torch.tensor([[[[1.0, 2, 3], [4, 5, 9]], [[0, 0, 0], [0, 0, -6]]]])
+    assert page.global_avg_pool(X).tolist() == [[4, -1]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 1, 4), (2, 3, 5, 1), (3, 2, 4, 7)])
+def test_global_avg_pool_against_adaptive(shape, dtype):
+    X = images(*shape, dtype=dtype).requires_grad_()
+    got, wanted = page.global_avg_pool(X), F.adaptive_avg_pool2d(X, 1).flatten(1)
+    assert got.dtype == dtype and got.shape == shape[:2]
+    assert_close(got, wanted)
+    grads = [torch.autograd.grad(Y.square().sum(), X)[0] for Y in (got, wanted)]
+    assert_close(grads[0], grads[1])
+
+
+# The network
+
+
+def test_parameters_macs_and_fields():
+    table = summary(NiN(), (1, 224, 224))
+    blocks = [
+        96 * 122 + 2 * 96 * 97,
+        256 * (96 * 25 + 1) + 2 * 256 * 257,
+        384 * (256 * 9 + 1) + 2 * 384 * 385,
+        10 * (384 * 9 + 1) + 2 * 10 * 11,
+    ]
+    assert table.params == sum(blocks) == 1_992_166 and table.macs == 762_297_352
+    frame = page.blocks_of(table)
+    assert frame["parameters"].tolist() == [f"{n:,}" for n in (*blocks, 1_992_166)]
+    assert frame["output"].tolist() == ["96×54×54", "256×26×26", "384×12×12", "10×5×5", ""]
+    assert frame["sees"].tolist() == ["11×11", "51×51", "99×99", "195×195", ""]
+    kinds = [row.kind for row in table.rows]
+    assert kinds.count("Linear") == 0 and kinds.count("Conv2d") == kinds.count("ReLU") == 12
+    assert kinds[-8:] == ["Conv2d", "ReLU"] * 3 + ["AdaptiveAvgPool2d", "Flatten"]
+
+
+def test_dense_layers_of_torchvisions_networks():
+    (conv, dense), (conv_work, dense_work) = page.split_costs("vgg16")
+    assert (conv + dense, dense) == (138_357_544, 123_642_856)
+    assert dense_work == 25_088 * 4096 + 4096**2 + 4096 * 1000
+    assert conv_work > 100 * dense_work
+
+
+def test_arguments_of_the_network():
+    net = NiN(lr=0.2, num_classes=7)
+    assert net.configure_optimizers().param_groups[0]["lr"] == 0.2
+    assert net.net[7][0].out_channels == 7 and net.net[6].p == 0.5
+
+
+def test_nin_equals_functions():
+    net, X = narrow(), images(2, 1, 131, 131)
+    Z, weights = X, iter(net.parameters())
+    for block, (stride, padding) in enumerate(((4, 0), (1, 2), (1, 1), (1, 1))):
+        for k in range(3):
+            look = {"stride": stride, "padding": padding} if k == 0 else {}
+            Z = torch.relu(F.conv2d(Z, next(weights), next(weights), **look))
+        if block < 3:
+            Z = F.max_pool2d(Z, 3, 2)
+    assert Z.shape == (2, 10, 3, 3)
+    assert_close(net(X), Z.mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("size", "maps"), [((67, 67), (1, 1)), ((99, 98), (2, 1)), ((131, 224), (3, 5))]
+)
+def test_other_sizes(size, maps):
+    net = narrow()
+    assert page.class_maps(net.net, images(2, 1, *size)).shape == (2, 10, *maps)
+    assert net(images(2, 1, *size)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("size", [(66, 67), (67, 66)])
+def test_too_small(size):
+    with pytest.raises(ValueError, match="Output size is too small"):
+        summary(narrow(), (1, *size))
+
+
+@pytest.mark.parametrize(("init", "kept"), [(init_xavier, False), (init_kaiming, True)])
+def test_the_formula_of_the_two_starts(init, kept):
+    """The mean square before the ReLU is multiplied by c_i / (c_i + c_o), or by 1."""
+    torch.manual_seed(0)
+    Z = torch.randn(64, 300, 6, 6)
+    for c_i, c_o, k in ((300, 100, 1), (300, 300, 1), (300, 100, 3)):
+        conv = nn.Conv2d(c_i, c_o, k)
+        init(conv)
+        ratio = conv(Z.relu()).square().mean() / Z.square().mean()
+        assert ratio.item() == pytest.approx(1 if kept else c_i / (c_i + c_o), rel=0.06)
+
+
+# The small network
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_heads(head):
+    table = summary(small(head), (1, 28, 28))
+    body = 32 * 26 + 2 * 32 * 33 + 64 * (32 * 9 + 1) + 2 * 64 * 65
+    dense = (2304 * 10 + 10, 2304 * 256 + 256 + 256 * 257 + 2570)
+    own = {"mean": 650, "mean, ReLU": 650, "one dense": dense[0], "three dense": dense[1]}
+    assert table.params == body + own[head]
+    assert small(head)(images(3, 1, 28, 28)).shape == (3, 10)
+    assert [row.output for row in table.rows if row.kind == "MaxPool2d"] == [(32, 6, 6)]
+
+
+def test_a_relu_on_the_maps_leaves_no_negative_score():
+    X = images(8, 1, 28, 28)
+    bare, cut = (page.class_maps(small(head).net, X) for head in ("mean", "mean, ReLU"))
+    assert (bare < 0).any()
+    assert_close(cut, bare.relu())
+
+
+def test_the_small_network_learns_with_adam():
+    net = page.AdamNiN("mean", 0.003)
+    net(images(2, 1, 28, 28))
+    optimiser = net.configure_optimizers()
+    assert isinstance(optimiser, torch.optim.Adam)
+    assert optimiser.param_groups[0]["lr"] == 0.003
+
+
+def test_accuracy_of_moved_images():
+    class Corner(nn.Module):
+        def forward(self, X):  # class 1 where the pixel on the left is bright
+            return torch.stack([0.5 - X[:, 0, 0, 0], X[:, 0, 0, 0] - 0.5], 1)
+
+    class Model:
+        net = Corner()
+
+        def eval(self):
+            return self
+
+    bright = torch.full((4, 1, 28, 28), 255, dtype=torch.uint8)
+    part = ImageSet(bright, torch.tensor([1, 1, 1, 0]))
+    assert page.accuracy(Model(), part) == 0.75
+    assert page.accuracy(Model(), part, shift=1) == 0.25  # black has come in
+
+
+# Class maps and covers
+
+
+def test_the_mean_of_a_map_is_the_score():
+    for net, side in ((small(), 36), (narrow(), 131)):
+        X = images(3, 1, side, side)
+        maps = page.class_maps(net.net.train(), X)
+        assert not maps.requires_grad and not net.net.training
+        assert_close(maps.mean((2, 3)), net.eval()(X).detach())
+
+
+def test_covers_are_those_of_the_view():
+    X = images(2, 1, 28, 28)
+    got = page.cover(X)
+    assert got.shape == (2, 37, 28, 28)
+    for x, own in zip(X, got, strict=True):
+        assert_close(own, covered(x)[:, 0])
+
+
+def test_a_place_of_the_map_lies_where_its_square_lies():
+    net, X = small(), images(1, 1, 28, 28).requires_grad_()
+    for i, j in ((2, 3), (3, 2)):
+        reached = torch.autograd.grad(net.net[:-2](X)[0, :, i, j].sum(), X)[0][0, 0] != 0
+        for seen, k in ((reached.any(1).nonzero(), i), (reached.any(0).nonzero(), j)):
+            low, high = int(seen.min()), int(seen.max())
+            assert 4 * k + 2 - 8 <= low <= 4 * k + 2 - 4 and 4 * k + 6 <= high <= 4 * k + 10
+
+
+def test_falls_and_maps_of_the_label():
+    net = small()
+    part = ImageSet((255 * images(3, 1, 28, 28)).byte(), torch.tensor([4, 0, 9]))
+    falls, own = page.falls_and_maps(net.net, part)
+    assert falls.shape == own.shape == (3, 36)
+    X = part.images / 255
+    for k, label in enumerate(part.labels):
+        scores = net(page.cover(X[k : k + 1])[0][:, None])[:, label].detach()
+        assert_close(falls[k], scores[0] - scores[1:])
+        assert_close(own[k], page.class_maps(net.net, X)[k, label].flatten())
+
+
+def test_correlation_by_hand():
+    A = torch.tensor([[1.0, 2, 3], [0, 1, 0]])
+    assert page.correlation(A, 5 * A - 7) == pytest.approx(1)
+    assert page.correlation(A, -A) == pytest.approx(-1)
+    B = torch.tensor([[3.0, 2, 1], [0, 1, 0]])
+    assert page.correlation(A, B) == pytest.approx(0, abs=1e-6)
+    C = torch.tensor([[1.0, 0, 0], [1, 0, 0]])  # by hand: -√3/2, -1/2
+    assert page.correlation(A, C) == pytest.approx(-(math.sqrt(3) / 2 + 0.5) / 2, abs=1e-6)

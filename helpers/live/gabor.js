@@ -1,0 +1,182 @@
+/** Kernels of a first layer, and a Gabor filter that a hand turns to explain them. */
+import { diverging, fill, html, number, paint } from "./view.js";
+
+/**
+ * @typedef {{counts: number[], size: number, kernels: string, set: number, kernel: number,
+ *   wave: number, width: number, angle: number}} State `kernels`: signed bytes, set after set.
+ * @typedef {[number[], number[]]} Pair Cosine and sine under a window, without their means.
+ */
+
+const NAMES = ["change", "start", "mixture"];
+const [WAVES, WIDTHS] = [[4, 5, 6, 8, 11, 16, 22, 32], [1.5, 2, 2.5, 3.5, 5, 7]];
+
+/** @param {number[]} values */
+const centred = (values) => {
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  return values.map((v) => v - mean);
+};
+/** @param {number[]} a @param {number[]} b */
+const dot = (a, b) => a.reduce((sum, v, at) => sum + v * b[at], 0);
+
+/** @param {number} wave @param {number} width @param {number} angle In degrees. @param {number} k */
+export function pair(wave, width, angle, k) {
+  const [theta, middle] = [(angle * Math.PI) / 180, (k - 1) / 2];
+  const places = Array.from({ length: k * k }, (_, at) => [(at % k) - middle, Math.floor(at / k) - middle]);
+  const part = (/** @type {(phase: number) => number} */ of) =>
+    centred(places.map(([x, y]) => {
+      const phase = (2 * Math.PI * (x * Math.cos(theta) + y * Math.sin(theta))) / wave;
+      return Math.exp(-(x * x + y * y) / (2 * width * width)) * of(phase);
+    }));
+  return /** @type {Pair} */ ([part(Math.cos), part(Math.sin)]);
+}
+
+/** The best sum of a pair for a kernel without mean; a cosine is even and a sine odd, so that the two
+ * do not disturb each other. @param {number[]} K @param {Pair} pair */
+export function fit(K, [c, s]) {
+  const [a, b] = [dot(K, c) / dot(c, c), dot(K, s) / dot(s, s)];
+  const share = (a * dot(K, c) + b * dot(K, s)) / dot(K, K);
+  return { values: c.map((v, at) => a * v + b * s[at]), share };
+}
+
+const grids = /** @type {Record<number, {place: Partial<State>, of: Pair}[]>} */ ({});
+/** All waves that "Fit" tries. @param {number} k */
+function grid(k) {
+  return (grids[k] ??= WAVES.flatMap((wave) => WIDTHS.flatMap((width) =>
+    Array.from({ length: 12 }, (_, n) => ({
+      place: { wave, width, angle: 15 * n }, of: pair(wave, width, 15 * n, k),
+    })))));
+}
+/** @type {WeakMap<number[], Partial<State> & {share: number}>} What was found: it is asked for often. */
+const found = new WeakMap();
+/** The best of them for a kernel. @param {number[]} K @param {number} k */
+export function best(K, k) {
+  const known = found.get(K);
+  if (known) return known;
+  const shares = grid(k).map(({ of }) => fit(K, of).share);
+  const share = Math.max(...shares);
+  const winner = { ...grid(k)[shares.indexOf(share)].place, share };
+  found.set(K, winner);
+  return winner;
+}
+
+const kept = { of: "", sets: /** @type {number[][][]} */ ([]), middle: 0 };
+/** The sets of kernels without their means, decoded once, and the median of what the best wave
+ * explains of a mixture. @param {State} state */
+function decoded({ kernels, counts, size }) {
+  if (kept.of === kernels) return kept;
+  const bytes = Int8Array.from(atob(kernels), (letter) => letter.charCodeAt(0));
+  let end = 0;
+  const next = () => centred(Array.from(bytes.subarray(end, (end += size * size))));
+  kept.sets = counts.map((count) => Array.from({ length: count }, next));
+  const shares = kept.sets[2].map((K) => best(K, size).share).sort((a, b) => a - b);
+  const half = (shares.length - 1) / 2;
+  kept.middle = (shares[Math.floor(half)] + shares[Math.ceil(half)]) / 2;
+  kept.of = kernels;
+  return kept;
+}
+
+/** @param {State} state */
+const chosen = (state) => decoded(state).sets[state.set][state.kernel];
+const last = { of: "", fit: /** @type {ReturnType<typeof fit>} */ ({ values: [], share: 0 }) };
+/** @param {State} state */
+function fitted(state) {
+  const { kernels, set, kernel, wave, width, angle, size } = state;
+  const of = [set, kernel, wave, width, angle, kernels].join();
+  if (last.of !== of) Object.assign(last, { of, fit: fit(chosen(state), pair(wave, width, angle, size)) });
+  return last.fit;
+}
+/** Whether the share lies in a range. @param {State} state @param {number} low @param {number} high */
+const between = (state, low, high) => fitted(state).share >= low && fitted(state).share < high;
+/** Whether the sliders stand where "Fit" puts them. @param {State} state */
+function isBest(state) {
+  const { wave, width, angle } = best(chosen(state), state.size);
+  return wave === state.wave && width === state.width && angle === state.angle;
+}
+/** @param {State} state */
+const title = ({ set, kernel }) => `${NAMES[set]} ${kernel + 1}`;
+
+/** @param {State} state */
+export function say(state) {
+  const [name, share, middle] = [title(state), 100 * fitted(state).share, 100 * decoded(state).middle];
+  const wave = `wavelength ${state.wave}, width ${state.width}, angle ${state.angle}°`;
+  const control = `The best wave explains ${number(middle)} % of the median mixture.`;
+  const found = `${wave}: the wave explains ${number(share)} %`;
+  return `${name[0].toUpperCase()}${name.slice(1)}, ${found}. ${control}`;
+}
+
+/** @param {number[]} values @param {number} limit @param {HTMLCanvasElement} canvas */
+const show = (canvas, values, limit) =>
+  paint(canvas, values.map((v) => v / limit), (t) => diverging(t, [84, 39, 136], [179, 88, 6]));
+/** @param {number[]} values */
+const largest = (values) => Math.max(...values.map(Math.abs));
+
+/** @param {import("./view.js").Live<State>} live */
+function build(live) {
+  const panels = ["", "the wave, fitted", "what is left"].map((name) => {
+    const [canvas, words] = [html("canvas"), html("p", {}, name)];
+    live.stage.append(html("div", { class: "panel" }, words, canvas));
+    return { canvas, words };
+  });
+  const [bar, mark] = [html("span", { class: "bar" }), html("span", { class: "mark" })];
+  live.words.append(html("div", { class: "track" }, bar, mark));
+  const names = Object.fromEntries(NAMES.map((name, set) => [name, { set, kernel: 0 }]));
+  live.choice("Kernels", names);
+  const thumbs = html("div", { class: "thumbs", role: "group", "aria-label": "Kernel" });
+  const many = Math.max(...live.start.counts);
+  const buttons = Array.from({ length: many }, (_, kernel) => {
+    const canvas = html("canvas");
+    const button = live.button("", () => live.change({ kernel }), () => live.state.kernel === kernel);
+    button.append(canvas);
+    thumbs.append(button);
+    return { button, canvas };
+  });
+  live.aside.append(thumbs);
+  live.slider("wave", { name: "wavelength", symbol: "λ", min: 4, max: 32 });
+  live.slider("width", { name: "width", symbol: "σ", min: 1.5, max: 7, step: 0.5 });
+  const degrees = (/** @type {number} */ angle) => `${angle}°`;
+  live.slider("angle", { name: "angle", symbol: "θ", min: 0, max: 175, step: 5, show: degrees });
+  live.button("Fit", () => {
+    const { wave, width, angle } = best(chosen(live.state), live.state.size);
+    live.change({ wave, width, angle });
+  });
+  let thumbed = -1; // the set that the buttons show
+  return () => {
+    const [state, K, { values, share }] = [live.state, chosen(live.state), fitted(live.state)];
+    const left = K.map((v, at) => v - values[at]);
+    panels[0].words.textContent = title(state);
+    [K, values, left].forEach((part, at) => show(panels[at].canvas, part, largest(K)));
+    bar.style.width = `${100 * share}%`;
+    mark.style.left = `${100 * decoded(state).middle}%`;
+    if (thumbed === state.set) return;
+    thumbed = state.set;
+    buttons.forEach(({ button, canvas }, kernel) => {
+      const each = decoded(state).sets[state.set][kernel];
+      button.hidden = !each;
+      if (!each) return;
+      fill(button, { "aria-label": title({ ...state, kernel }) });
+      show(canvas, each, largest(each));
+    });
+  };
+}
+
+/** @type {import("./view.js").View<State>} */
+export const view = {
+  name: "gabor",
+  build,
+  say,
+  invite: "Turn the wave by its sliders, or let Fit do it. The mark is the control. Find",
+  tries: [
+    {
+      ask: "a wave that explains 80 % of a change",
+      met: (state) => state.set === 0 && between(state, 0.8, 2),
+    },
+    {
+      ask: "one that explains 80 % of a mixture",
+      met: (state) => state.set === 2 && between(state, 0.8, 2),
+    },
+    {
+      ask: "a kernel that even Fit does not explain, below 20 %",
+      met: (state) => between(state, 0, 0.2) && isBest(state),
+    },
+  ],
+};
