@@ -89,11 +89,6 @@ PROFILES = {
 }  # fmt: skip
 
 
-def seeds(wanted: int) -> range:
-    """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
-    return range(min(wanted, current_profile().max_seeds))
-
-
 def current_profile() -> Profile:
     """The profile that BOOK_PROFILE names; without it `full` on a CUDA device, else `quick`.
 

@@ -26,7 +26,7 @@ from helpers.data import FashionMNIST
 from helpers.definitions import describe
 from helpers.fitting import materialise
 from helpers.history import History
-from helpers.profile import LARGE
+from helpers.profile import LARGE, current_profile
 from helpers.summary import summary
 from helpers.training import Trainer
 
@@ -105,6 +105,11 @@ def train(
             if machine.save(finished, {"model": weights, "history": asdict(history)}):
                 trainer.checkpoint.unlink(missing_ok=True)
     return history
+
+
+def seeds(wanted: int) -> range:
+    """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
+    return range(min(wanted, current_profile().max_seeds))
 
 
 def prepare(

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from helpers.profile import NO_LIMIT, current_profile, seeds
+from helpers.profile import NO_LIMIT, current_profile
+from helpers.runs import seeds
 
 
 def test_book_profile_chooses(monkeypatch):
