@@ -102,6 +102,7 @@ def merge(c):
     return W
 """,
     draw=lambda random: (f"merge({random.randint(1, 4)})", {}),
+    inputs="",
 )
 
 GROUPS = Code(
@@ -297,6 +298,7 @@ def lengths(n, off):
     return counts
 """,
     draw=lambda random: ("lengths({}, {})".format(*sizes(random)), {}),
+    inputs="",
 )
 
 
