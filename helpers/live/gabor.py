@@ -70,8 +70,8 @@ def made_up() -> tuple[Tensor, Tensor, Tensor]:
     """Noisy Gabor filters, noise, and blurred noise."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(20, 11, 11, generator=generator)
-    waves = [gabor_pair(8 + k, 2 + 0.25 * k, 15 * k)[k % 2] for k in range(10)]
-    waves = torch.stack([wave / wave.norm() for wave in waves])
+    each = [gabor_pair(8 + k, 2 + 0.25 * k, 15 * k)[k % 2] for k in range(10)]
+    waves = torch.stack([wave / wave.norm() for wave in each])
     blurred = torch.nn.functional.avg_pool2d(noise[4:10, None], 7, 1, 3)[:, 0]
     return waves + 0.03 * noise[10:], noise[:4], blurred
 
