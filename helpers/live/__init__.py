@@ -14,18 +14,15 @@ from importlib import import_module
 from typing import Any
 
 VIEWS = {  # function: the module, the script and the style it is in
-    "cover_places": "occlusion",
     "dense_to_local": "matrix",
     "drag_a_batch": "minibatch",
     "edit_network": "architecture",
-    "inception_widths": "inception",
     "kernel_playground": "playground",
     "lenet_live": "lenet",
     "mix_colours": "colours",
     "padding_stride": "padding",
     "shift_and_pool": "pooling",
     "switch_blocks": "blocks",
-    "turn_gabor": "gabor",
 }
 
 
