@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+from dataclasses import replace
 
 import pytest
 import torch
@@ -273,6 +274,14 @@ def test_the_initialisation_is_applied():
     model, data = Small(lr=0.0), FashionMNIST()
     train(model, data, 1, init=zero)
     assert all(not layer.weight.any() for layer in model.net if isinstance(layer, nn.Linear))
+
+
+def test_a_run_that_would_take_too_long_has_fewer_epochs_and_the_same_key():
+    data = FashionMNIST()
+    epoch = (784 * 16 + 16 * 10) * len(data.train)  # multiply-adds
+    data.profile = replace(data.profile, max_macs=2 * epoch)
+    assert len(history := train(Small(), data, 5)) == 2
+    assert history.key == run_key(Small(), FashionMNIST(), 5)
 
 
 def test_at_check_nothing_is_written(tmp_path, monkeypatch):

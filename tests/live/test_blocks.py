@@ -119,3 +119,23 @@ def test_on_a_narrow_phone_the_blocks_are_large_enough(open_page):
     boxes = [b.bounding_box() for b in page.get_by_role("button", name="block").all()]
     assert min(min(b["width"], b["height"]) for b in boxes) >= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_goal_asks_for_its_number_of_blocks(open_page):
+    """Where every set of blocks is right as often, only their number tells."""
+    same = switch_blocks([1000] * 256, [1000] * 256, IMAGES)
+    page = open_page(same._repr_mimebundle_()["text/html"])
+    page.wait_for_selector(".alive")
+    assert page.locator("li.met").count() == 0
+    for name, met in (("1.1", 2), ("1.2", 2), ("4.1", 3)):
+        page.get_by_role("button", name=f"block {name}").click()
+        says(page, name)
+        assert page.locator("li.met").count() == met
+
+
+def test_three_blocks_change_the_shape(page):
+    assert page.locator(".convolution").count() == 3
+    for name, cut in (("1.1", 0), ("2.1", 1), ("3.1", 2), ("4.1", 3), ("4.2", 3)):
+        page.get_by_role("button", name=f"block {name}").click()
+        says(page, name)
+        assert page.locator(".cut").count() == cut
