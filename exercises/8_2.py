@@ -51,12 +51,15 @@ ROWS = Values(
                 (28, "do not forget the flattening."),
                 (27, "there is a dropout behind both hidden dense layers."),
                 (30, "no ReLU follows the scores."),
+                (34, "a block is a container: count the layers in it alone."),
+                (36, "blocks and the whole network are containers: count layers alone."),
             ],
         ),
         "least": Part(
             32,
             [
                 (31, "31, 15, 7, 3, 1: the fifth pooling finds nothing to halve."),
+                (28, "28, 14, 7, 3, 1: the fifth pooling finds nothing to halve."),
                 (16, "16, 8, 4, 2, 1: that is enough for four poolings. There are five."),
                 (64, "it can be smaller: one pixel may be left at the end."),
                 (5, "each pooling halves, and there are five of them."),
@@ -481,8 +484,8 @@ WEAK = Values(
     "vgg-weak",
     name="weak",
     shows=(
-        "Both compute the same at the start, and still learn at different speeds: a small layer "
-        "leaves the others' values large, while sixteen small ones shrink every gradient."
+        "Both compute the same at the start, and still learn at different speeds: one weak layer "
+        "keeps its own gradient whole and grows back; sixteen get a small one each."
     ),
     parts={
         "scores": Part(

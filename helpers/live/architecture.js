@@ -186,12 +186,12 @@ export const view = {
   invite: "Change the text, and try to",
   tries: [
     {
-      ask: "see 150×150 with one convolution in each block",
-      met: (now) => sees(now) === 150 && blocksOf(rowsOf(now)).every((row) => row.convs === 1),
+      ask: "see more than 200×200 with less than 20 million parameters",
+      met: (now) => sees(now) > 200 && total(rowsOf(now), "params") < 20e6,
     },
     {
-      ask: "keep VGG-11's blocks and come below 30 million parameters",
-      met: (now) => plan(now) === VGG_11 && total(rowsOf(now), "params") < 30e6,
+      ask: "keep VGG-11's blocks at 224×224 and come below 30 million parameters",
+      met: (now) => now.side === 224 && plan(now) === VGG_11 && total(rowsOf(now), "params") < 30e6,
     },
     { ask: "see all of 224×224", met: (now) => now.side === 224 && sees(now) >= 224 },
   ],

@@ -182,9 +182,13 @@ def test_buttons_by_mouse_and_touch(page):
 
 
 def test_goals(page):
-    page.get_by_role("button", name="one 5×5").click()
-    page.wait_for_selector("li.met:has-text('one convolution in each block')")
+    page.get_by_role("button", name="56×56").click()
+    says(page, "28,142,858 parameters")
+    assert page.locator("li.met").count() == 0  # no single button reaches a goal
+    page.get_by_role("button", name="Reset").click()
     field = page.get_by_role("textbox", name="Network")
+    field.fill("2x64 2x128 3x256 3x512 3x512 10")
+    page.wait_for_selector("li.met:has-text('more than 200×200')")
     field.fill("(1, 64), (1, 128), (2, 256), (2, 512), (2, 512), 512, 10")
     page.wait_for_selector("li.met:has-text('below 30 million')")
     field.fill("2x8 2x8 3x8 3x8 4x8 10")
