@@ -152,8 +152,10 @@ DESIGN = Values(
                 (1.0, "that is the answer to the edge. Divide it by that of the noise."),
                 (2**0.5, "that is the noise, or the ratio upside down."),
                 (0.5, "the noise has the variance 2; take its root."),
+                (-(0.5**0.5), "right but for the sign: the *size* of the answer was asked for."),
             ],
             digits=2,
+            otherwise="not this. [1, −1] answers 1 at the edge. What is the noise of a difference?",
         ),
         "along": Part(
             1.5**0.5,
@@ -163,6 +165,7 @@ DESIGN = Values(
                 (3**0.5, "that is the gain. Multiply it with the ratio of [1, −1] alone."),
                 (0.82, "that is the noise. What does the edge give?"),
                 (0.41, "the edge is not weakened: above and below it looks the same."),
+                (-(1.5**0.5), "right but for the sign: the *size* of the answer was asked for."),
             ],
             digits=2,
         ),
@@ -173,9 +176,79 @@ DESIGN = Values(
                 (0.41, "blurred neighbours share two pixels of three; they are not independent."),
                 (0.47, "that is the noise. What does the edge give?"),
                 (0.24, "the edge gives 1/3, and the noise is 0.47."),
+                (-(0.5**0.5), "right but for the sign: the *size* of the answer was asked for."),
             ],
             digits=2,
             otherwise="not this. Put mean and difference into one kernel of four weights.",
+        ),
+    },
+)
+
+NEAREST = Values(
+    "nearest",
+    name="ends",
+    shows=(
+        "Descent changes only what the windows see. The rest of the kernel stays as the start made "
+        "it, so zero loss need not mean the true kernel."
+    ),
+    parts={
+        "zeros": Part(
+            [[0.5, -0.5], [0.5, -0.5]],
+            [
+                ([[1, -1], [0, 0]], "the two rows began alike, and on the band they stay alike."),
+                ([[1, -1], [1, -1]], "the columns have to add up to 1 and −1, not to 2 and −2."),
+                ([[0, 0], [1, -1]], "the two rows began alike, and on the band they stay alike."),
+                ([[0, 0], [0, 0]], "there the loss is not 0: the edges are missed."),
+            ],
+            otherwise="not this. What are the sums down the columns, and how do the rows differ?",
+        ),
+        "apart": Part(
+            [[1.5, 0.5], [-0.5, -1.5]],
+            [
+                ([[1, -1], [0, 0]], "the rows began 2 apart, and stay 2 apart."),
+                ([[0.5, -0.5], [0.5, -0.5]], "the rows began 2 apart, and stay 2 apart."),
+                ([[1, 1], [-1, -1]], "its columns add up to 0, and should to 1 and −1."),
+                ([[2, 0], [-1, -1]], "both weights of a column change by the same amount."),
+                ([[2, 0], [0, -2]], "its columns add up to 2 and −2, and should to 1 and −1."),
+            ],
+            otherwise="not this. What are the sums down the columns, and how do the rows differ?",
+        ),
+        "stripes": Part(
+            [[0.5, -0.5], [0.5, -0.5]],
+            [
+                ([[1, -1], [0, 0]], "it has a part along [[1, −1], [−1, 1]], which 0 has not."),
+                ([[0, 0], [1, -1]], "it has a part along [[1, −1], [−1, 1]], which 0 has not."),
+                ([[0, 0], [0, 0]], "there the loss is not 0: the edges are missed."),
+                ([[1.5, -1.5], [-0.5, 0.5]], "you added the unseen part; take it away."),
+                ([[0.75, -0.75], [0.25, -0.25]], "take away twice as much of the unseen part."),
+            ],
+            otherwise="not this. It has to be at right angles to [[1, −1], [−1, 1]].",
+        ),
+        "flat": Part(
+            1,
+            [
+                (0, "the sum of all weights does show."),
+                (4, "all windows are the same one."),
+                (2, "all windows are the same one."),
+                (3, "that is how many it leaves open."),
+            ],
+        ),
+        "ramp": Part(
+            2,
+            [
+                (4, "there are four windows, but they are not independent."),
+                (3, "take the difference of two windows: it is always a multiple of ones."),
+                (1, "windows 0, 1, 3, 4 and 1, 2, 4, 5 are no multiples of each other."),
+            ],
+        ),
+        "true": Part(
+            "b",
+            [
+                ("a", "its rows are alike, and those of [[1, −1], [0, 0]] are not."),
+                ("c", "its loss is 0 already, so descent stays there."),
+                ("d", "look at the difference of the rows: it has to be [1, −1]."),
+            ],
+            otherwise="give one of the letters a, b, c, d.",
         ),
     },
 )
@@ -504,8 +577,8 @@ FIELD = Values(
         "strided": Part(
             4,
             [
-                (5, "one too many: 3, 7, 15, 31."),
-                (3, "one too few: 3, 7, 15, …"),
+                (5, "one too many: after 5 layers it is 63."),
+                (3, "one too few: after 3 layers it is 15."),
                 (8, "the distance doubles with every layer."),
                 (15, "that is without a stride."),
             ],
@@ -529,6 +602,7 @@ FIELD = Values(
                 ((2 / 3) ** 0.5 * 32, "variances add up, not standard deviations."),
             ],
             digits=1,
+            otherwise="not this. Add up the variances of 32 steps, and take the root.",
         ),
         "share": Part(
             "c",
@@ -542,4 +616,4 @@ FIELD = Values(
     },
 )
 
-EXERCISES = [DIAGONAL, DESIGN, ORDER, DIRECTION, AUTOGRAD, MATRIX, FIELD]
+EXERCISES = [DIAGONAL, DESIGN, NEAREST, ORDER, DIRECTION, AUTOGRAD, MATRIX, FIELD]

@@ -196,11 +196,11 @@ def test_edges_by_hand(corr2d):
 
 def test_convolution_is_that_of_scipy_and_is_not_correlation():
     X, K = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
-    assert page.conv2d(X, K).tolist() == [[5, 11], [23, 29]]
+    assert page.true_convolution(X, K).tolist() == [[5, 11], [23, 29]]
     for n_h, n_w, k_h, k_w in SIZES:
         A, B = torch.randn(n_h, n_w), torch.randn(k_h, k_w)
         expected = convolve2d(A.numpy(), B.numpy(), mode="valid")
-        assert_close(page.conv2d(A, B), torch.from_numpy(expected))
+        assert_close(page.true_convolution(A, B), torch.from_numpy(expected))
 
 
 def descend(operator, X, Y, K, lr, num_steps):
@@ -231,7 +231,7 @@ def test_the_edge_kernel_is_learned_in_ten_steps(seed):
     path, _ = descend(loops, X, Y, start, 3e-2, 10)
     assert_close(path[0], start)
     assert (path[-1] - EDGE).abs().max() < 0.15
-    mirrored, _ = descend(page.conv2d, X, Y, start.flip(1), 3e-2, 10)
+    mirrored, _ = descend(page.true_convolution, X, Y, start.flip(1), 3e-2, 10)
     assert_close(mirrored, path.flip(2))
 
 

@@ -174,11 +174,11 @@ export const view = {
       met: ({ photo, X, K, flip }) => !photo && flip && `${slide(X, K, flip)}` === "19,25,37,43",
     },
     {
-      ask: "see the columns of the pagoda and not its roofs, with a kernel of your own",
+      ask: "see the posts of the pagoda and not its roofs, with a kernel of your own",
       met: ({ photo, W }) =>
         photo &&
-        W.some(Boolean) &&
         [0, 3, 6].every((a) => W[a] + W[a + 1] + W[a + 2] === 0) &&
+        [0, 1, 2].some((b) => W[b] + W[b + 3] + W[b + 6] !== 0) && // else blind to posts as well
         !Object.values(PRESETS).some((preset) => `${preset.W}` === `${W}`),
     },
   ],

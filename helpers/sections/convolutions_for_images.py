@@ -1,9 +1,19 @@
 """What section 7.2, Convolutions for images, builds; `make export` writes it."""
 
-from itertools import product
-
 import torch
 from torch import Tensor
+
+
+def corr2d(X: Tensor, K: Tensor) -> Tensor:
+    """Cross-correlate X (n_h, n_w) with K (k_h, k_w), no padding."""
+    check_fit(X, K)
+    (n_h, n_w), (k_h, k_w) = X.shape, K.shape
+    dtype = torch.result_type(X, K)
+    Y = X.new_zeros(n_h - k_h + 1, n_w - k_w + 1, dtype=dtype)
+    for i in range(n_h - k_h + 1):
+        for j in range(n_w - k_w + 1):
+            Y[i, j] = (X[i : i + k_h, j : j + k_w] * K).sum()
+    return Y
 
 
 def check_fit(X: Tensor, K: Tensor) -> None:
@@ -17,17 +27,6 @@ def check_fit(X: Tensor, K: Tensor) -> None:
     if not (1 <= k_h <= n_h and 1 <= k_w <= n_w):
         shapes = f"K {(k_h, k_w)} does not fit in X {(n_h, n_w)}"
         raise ValueError(f"{shapes}: take a smaller K, or pad X")
-
-
-def corr2d(X: Tensor, K: Tensor) -> Tensor:
-    """Cross-correlate X (n_h, n_w) with K (k_h, k_w), no padding."""
-    check_fit(X, K)
-    (n_h, n_w), (k_h, k_w) = X.shape, K.shape
-    dtype = torch.result_type(X, K)
-    Y = X.new_zeros(n_h - k_h + 1, n_w - k_w + 1, dtype=dtype)
-    for i, j in product(range(Y.shape[0]), range(Y.shape[1])):
-        Y[i, j] = (X[i : i + k_h, j : j + k_w] * K).sum()
-    return Y
 
 
 def im2col(X: Tensor, k_h: int, k_w: int) -> Tensor:

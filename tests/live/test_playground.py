@@ -110,6 +110,11 @@ def test_the_photograph_is_convolved(page):
     }""")
     )
     assert reds[0] == 62 and reds[1] > 50
-    page.locator(".weights input").nth(0).fill("2")
-    page.locator(".weights input").nth(2).fill("-2")
+    weights = page.locator(".weights input")
+    for at, weight in enumerate((1, -1, 0, -1, 1, 0, 0, 0, 0)):
+        weights.nth(at).fill(f"{weight}")
+    says(page, " = ")
+    assert page.locator("li.met").count() == 0, "this kernel is blind to posts, too"
+    weights.nth(0).fill("2")
+    weights.nth(1).fill("-2")
     page.wait_for_selector("li.met:has-text('a kernel of your own')")
