@@ -222,7 +222,7 @@ CLASS_MAP = Code(
     name="class_map",
     shows=(
         "Weights that were made for means work at each place as well. So every network that ends "
-        "in means and one dense layer, as ResNet, has class maps for nothing."
+        "in means and one dense layer, as ResNet, has class maps for free."
     ),
     cases=[
         ("class_map(A, W, b, 0)", {"A": [[[1, 2]]], "W": [[3], [1]], "b": [1, 0]}),
