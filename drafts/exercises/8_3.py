@@ -54,8 +54,8 @@ THREE = Values(
     "nin-three",
     name="three",
     shows=(
-        "3×3 layers would make the network nearly three times as large, and every place would "
-        "see the whole image: the map could not tell any more where something is."
+        "3×3 layers would make the network nearly three times as large, and a value of the map "
+        "could depend on every pixel of the image, wherever in the map it stands."
     ),
     parts={
         "more": Part(
@@ -222,7 +222,7 @@ CLASS_MAP = Code(
     name="class_map",
     shows=(
         "Weights that were made for means work at each place as well. So every network that ends "
-        "in means and one dense layer, as ResNet, has class maps for nothing."
+        "in means and one dense layer, as ResNet, has class maps for free."
     ),
     cases=[
         ("class_map(A, W, b, 0)", {"A": [[[1, 2]]], "W": [[3], [1]], "b": [1, 0]}),
@@ -264,6 +264,11 @@ CLASS_MAP = Code(
             "    return (torch.tensordot(W[k], A, dims=1) + b[k]).relu()\n",
         ),
         Mistake(
+            "Column k in place of row k",
+            "Each class has a row of W, with a weight for each channel: take W[k].",
+            "def class_map(A, W, b, k):\n    return torch.tensordot(W[:, k], A, dims=1) + b[k]\n",
+        ),
+        Mistake(
             "All channels weigh the same",
             "Each channel has its own weight for class k: row k of W.",
             "def class_map(A, W, b, k):\n    return W[k].sum() * A.sum(0) + b[k]\n",
@@ -301,6 +306,9 @@ MEMORY = Values(
             [
                 (7.7, "those are millions of bytes; a MiB has 1,048,576."),
                 (6.5, "where the maxima were takes 8 bytes for each value of a pooled map."),
+                (6.9, "the pooled maps are kept, and the places of the maxima: 8 bytes each."),
+                (7.1, "the first convolution keeps its input as well: the image."),
+                (5.8, "those are the ReLUs' outputs. Poolings, dropout and the image count, too."),
                 (13.1, "a ReLU's output is the next layer's input: one tensor, counted once."),
             ],
             digits=1,
@@ -330,7 +338,8 @@ ONE_STEP = Values(
     name="one_step",
     shows=(
         "With 10 hidden channels, of which a ReLU silences some, the ten scores of a place cannot "
-        "all move freely. Wide hidden layers cure it, for three quarters of the whole network."
+        "all move freely. Wide hidden layers would allow it, for three quarters of NiN's "
+        "parameters once more."
     ),
     parts={
         "now": Part(
@@ -361,7 +370,8 @@ ONE_STEP = Values(
             0.74,
             [
                 (0.02, "that is the block as it is; the question is about the wide one."),
-                (0.43, "of the whole network as it is, 1,992,166."),
+                (0.43, "divide by the parameters that NiN has now, 1,992,166."),
+                (0.72, "that is what the block grows by; the question is about all of it."),
             ],
             digits=2,
         ),
@@ -402,7 +412,7 @@ FAMILY = Code(
             "def smallest(blocks):\n"
             "    n = 1\n"
             "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = max(1, (n - 1) * stride + kernel - 2 * padding)\n"
+            "        n = (n - 1) * stride + kernel - 2 * padding\n"
             "    return n\n",
         ),
         Mistake(
@@ -412,7 +422,7 @@ FAMILY = Code(
             "    n = 1\n"
             "    for kernel, stride, padding in blocks:\n"
             "        n = 2 * n + 1\n"
-            "        n = max(1, (n - 1) * stride + kernel - 2 * padding)\n"
+            "        n = (n - 1) * stride + kernel - 2 * padding\n"
             "    return n\n",
         ),
         Mistake(
@@ -422,7 +432,7 @@ FAMILY = Code(
             "    n = 1\n"
             "    for kernel, stride, padding in reversed(blocks):\n"
             "        n = 2 * n + 1\n"
-            "        n = max(1, (n - 1) * stride + kernel - padding)\n"
+            "        n = (n - 1) * stride + kernel - padding\n"
             "    return n\n",
         ),
         Mistake(
@@ -442,7 +452,7 @@ FAMILY = Code(
             "    n = 1\n"
             "    for kernel, stride, padding in reversed(blocks):\n"
             "        n = 2 * n + 1\n"
-            "        n = max(1, n * stride + kernel - 2 * padding)\n"
+            "        n = n * stride + kernel - 2 * padding\n"
             "    return n\n",
         ),
         Mistake(
@@ -451,7 +461,7 @@ FAMILY = Code(
             "def smallest(blocks):\n"
             "    n = 1\n"
             "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = max(1, (n - 1) * stride + kernel - 2 * padding)\n"
+            "        n = (n - 1) * stride + kernel - 2 * padding\n"
             "        n = 2 * n + 1\n"
             "    return n\n",
         ),

@@ -19,7 +19,7 @@ from helpers.summary import summary
 page = lift("8-3-nin")
 DTYPES = [torch.float32, torch.float64]
 KINDS = [(11, 4, 0), (5, 1, 2), (3, 1, 1), (2, 3, 1), (1, 1, 0)]
-HEADS = ["mean", "mean, ReLU", "one dense", "three dense"]
+HEADS = ["mean", "mean, ReLU", "three 1×1", "one dense", "three dense"]
 
 
 def images(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -171,8 +171,11 @@ def test_the_formula_of_the_two_starts(init, kept):
 def test_heads(head):
     table = summary(small(head), (1, 28, 28))
     body = 32 * 26 + 2 * 32 * 33 + 64 * (32 * 9 + 1) + 2 * 64 * 65
-    dense = (2304 * 10 + 10, 2304 * 256 + 256 + 256 * 257 + 2570)
-    own = {"mean": 650, "mean, ReLU": 650, "one dense": dense[0], "three dense": dense[1]}
+    behind = 128 * 129 + 1290
+    own = {
+        "mean": 650, "mean, ReLU": 650, "three 1×1": 65 * 128 + behind,
+        "one dense": 23_050, "three dense": 2305 * 128 + behind,
+    }  # fmt: skip
     assert table.params == body + own[head]
     assert small(head)(images(3, 1, 28, 28)).shape == (3, 10)
     assert [row.output for row in table.rows if row.kind == "MaxPool2d"] == [(32, 6, 6)]
@@ -208,6 +211,7 @@ def test_accuracy_of_moved_images():
     part = ImageSet(bright, torch.tensor([1, 1, 1, 0]))
     assert page.accuracy(Model(), part) == 0.75
     assert page.accuracy(Model(), part, shift=1) == 0.25  # black has come in
+    assert page.accuracy(Model(), part, shift=1, still=True) == 0.75  # on the other side
 
 
 # Class maps and covers
@@ -221,12 +225,12 @@ def test_the_mean_of_a_map_is_the_score():
         assert_close(maps.mean((2, 3)), net.eval()(X).detach())
 
 
-def test_covers_are_those_of_the_view():
-    X = images(2, 1, 28, 28)
-    got = page.cover(X)
-    assert got.shape == (2, 37, 28, 28)
-    for x, own in zip(X, got, strict=True):
-        assert_close(own, covered(x)[:, 0])
+def test_maps_of_all_covers():
+    net, X = small(), images(2, 1, 28, 28)
+    got = page.covered_maps(net.net, X)
+    assert got.shape == (2, 37, 10, 6, 6)
+    assert_close(got[:, 0], page.class_maps(net.net, X))
+    assert_close(got[1, 15], page.class_maps(net.net, covered(X[1])[15:16])[0])
 
 
 def test_a_place_of_the_map_lies_where_its_square_lies():
@@ -241,13 +245,14 @@ def test_a_place_of_the_map_lies_where_its_square_lies():
 def test_falls_and_maps_of_the_label():
     net = small()
     part = ImageSet((255 * images(3, 1, 28, 28)).byte(), torch.tensor([4, 0, 9]))
-    falls, own = page.falls_and_maps(net.net, part)
-    assert falls.shape == own.shape == (3, 36)
+    falls, own, wrong = page.falls_and_maps(net.net, part)
+    assert falls.shape == own.shape == wrong.shape == (3, 36)
     X = part.images / 255
     for k, label in enumerate(part.labels):
-        scores = net(page.cover(X[k : k + 1])[0][:, None])[:, label].detach()
+        scores = net(covered(X[k]))[:, label].detach()
         assert_close(falls[k], scores[0] - scores[1:])
-        assert_close(own[k], page.class_maps(net.net, X)[k, label].flatten())
+        bare = page.class_maps(net.net, X)[k].flatten(1)
+        assert_close((own[k], wrong[k]), (bare[label], bare[(label + 1) % 10]))
 
 
 def test_correlation_by_hand():
