@@ -371,10 +371,7 @@ ZERO = Values(
                 (16, "there are eight blocks."),
                 (4, "count the blocks with a 1×1 convolution once more."),
                 (7, "not only stage 2: each stage after the first begins with a 1×1 convolution."),
-                (
-                    0,
-                    "with γ = β = 0 the body gives 0. What is then left of Y, where X is not negative?",
-                ),
+                (0, "with γ = β = 0 the body gives 0. What is left of Y, as X ≥ 0?"),
             ],
         ),
         "moving": Part(
