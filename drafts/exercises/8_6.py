@@ -28,6 +28,7 @@ BOTTLENECK = Values(
                 (4_608, "a kernel reads all 256 channels, and there are 256 kernels."),
                 (1_180_160, "with batch normalisation the convolutions have no bias."),
             ],
+            otherwise="a convolution from a to b channels has k² · a · b weights; add up the two.",
         ),
         "bottleneck": Part(
             69_632,
@@ -37,6 +38,7 @@ BOTTLENECK = Values(
                 (622_592, "the 3×3 convolution has 64 channels in and 64 out."),
                 (180_224, "the 3×3 convolution has 64 channels in and 64 out."),
             ],
+            otherwise="write down channels in, channels out and side of each of the three.",
         ),
         "ratio": Part(
             16.9,
@@ -46,6 +48,7 @@ BOTTLENECK = Values(
                 (16.0, "the 1×1 convolutions cost as well."),
             ],
             digits=1,
+            otherwise="divide the first count by the second.",
         ),
         "sees": Part(
             3,
@@ -53,6 +56,7 @@ BOTTLENECK = Values(
                 (5, "that is what two 3×3 convolutions see. Here one of three looks around."),
                 (7, "a 1×1 convolution sees one pixel."),
                 (9, "give the side, not the area."),
+                (1, "that is a 1×1 convolution. One of the three is 3×3."),
             ],
         ),
     },
@@ -366,6 +370,8 @@ ZERO = Values(
                 (3, "those three change the shape. It is the others."),
                 (16, "there are eight blocks."),
                 (4, "count the blocks with a 1×1 convolution once more."),
+                (7, "not only stage 2: each stage after the first begins with a 1×1 convolution."),
+                (0, "with γ = β = 0 the body gives 0. What is left of Y, as X ≥ 0?"),
             ],
         ),
         "moving": Part(
