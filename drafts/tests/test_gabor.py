@@ -132,10 +132,10 @@ def test_by_keyboard_buttons_and_goals(page):
     says(page, f"wavelength {wave}, width {width}, angle {angle}°")
     says(page, "of the median mixture")
     assert page.locator(".mark").is_visible() and page.locator("li.met").count() == 0
-    page.get_by_role("button", name="change 2").tap()
+    page.get_by_role("button", name="change 6").tap()
     page.get_by_role("button", name="Fit").click()
     page.get_by_role("slider", name="wavelength").focus()
-    page.keyboard.press("ArrowRight")  # the change is a wave of 9, and Fit has tried 8
+    page.keyboard.press("ArrowRight")  # the wave is one of 13, and Fit takes 11
     page.wait_for_selector("li.met:has-text('than Fit')")
     assert not page.locator(".mark").is_visible()
     page.get_by_role("button", name="start", exact=True).click()
