@@ -14,7 +14,7 @@ MEMORY = Values(
     name="memory",
     shows=(
         "In prediction the dense weights are nearly all of the memory; in training the maps of the "
-        "convolutions overtake them, from about a hundred images on."
+        "convolutions overtake them, by this bound from about a hundred images on."
     ),
     parts={
         "weights": Part(
@@ -219,6 +219,15 @@ COLOUR = Code(
         (
             "recolour(X, P, lam, alpha)",
             {
+                "X": [[[1, 0]], [[0, 2]], [[3, 1]]],
+                "P": [[1, 2, 0], [0, 1, 3], [2, 0, 1]],
+                "lam": [3, 2, 1],
+                "alpha": [1, -1, 2],
+            },
+        ),
+        (
+            "recolour(X, P, lam, alpha)",
+            {
                 "X": [[[1, 1]], [[1, 0]], [[2, 5]]],
                 "P": [[1, 2], [0, 1], [0, -1]],
                 "lam": [5, 3],
@@ -241,6 +250,11 @@ COLOUR = Code(
             "Standard deviations in place of eigenvalues",
             "The paper multiplies by the eigenvalue itself, not by its root.",
             {"alpha * lam": "alpha * lam.sqrt()"},
+        ),
+        Mistake(
+            "Rows in place of columns",
+            "The directions are the columns of P.",
+            {"P @ (alpha * lam)": "P.T @ (alpha * lam)"},
         ),
         Mistake(
             "The colour is multiplied",
@@ -368,8 +382,8 @@ INGREDIENTS = Values(
     "alexnet-lenet",
     name="ingredients",
     shows=(
-        "Whether it learns at all comes first, and that is the activation's business. Dropout and "
-        "shifts make training harder, and are gone in prediction."
+        "Whether it learns at all comes first, and at this rate the activation decides that. "
+        "Dropout and shifts make training harder, and are gone in prediction."
     ),
     parts={
         "decides": Part(

@@ -99,9 +99,9 @@ const title = ({ set, kernel }) => `${NAMES[set]} ${kernel + 1}`;
 export function say(state) {
   const [name, share, middle] = [title(state), 100 * fitted(state).share, 100 * decoded(state).middle];
   const wave = `wavelength ${state.wave}, width ${state.width}, angle ${state.angle}°`;
-  const control = `The best wave explains ${number(middle)} % of the median mixture.`;
+  const control = isBest(state) ? ` The best wave explains ${number(middle)} % of the median mixture.` : "";
   const found = `${wave}: the wave explains ${number(share)} %`;
-  return `${name[0].toUpperCase()}${name.slice(1)}, ${found}. ${control}`;
+  return `${name[0].toUpperCase()}${name.slice(1)}, ${found}.${control}`;
 }
 
 /** @param {number[]} values @param {number} limit @param {HTMLCanvasElement} canvas */
@@ -147,6 +147,7 @@ function build(live) {
     [K, values, left].forEach((part, at) => show(panels[at].canvas, part, largest(K)));
     bar.style.width = `${100 * share}%`;
     mark.style.left = `${100 * decoded(state).middle}%`;
+    mark.hidden = !isBest(state);
     if (thumbed === state.set) return;
     thumbed = state.set;
     buttons.forEach(({ button, canvas }, kernel) => {
@@ -164,11 +165,11 @@ export const view = {
   name: "gabor",
   build,
   say,
-  invite: "Turn the wave by its sliders, or let Fit do it. The mark is the control. Find",
+  invite: "Turn the wave by its sliders, or let Fit do it; then a mark shows the median mixture. Find",
   tries: [
     {
-      ask: "a wave that explains 80 % of a change",
-      met: (state) => state.set === 0 && between(state, 0.8, 2),
+      ask: "a wave that explains more of a change than Fit's",
+      met: (state) => state.set === 0 && fitted(state).share > best(chosen(state), state.size).share + 0.001,
     },
     {
       ask: "one that explains 80 % of a mixture",

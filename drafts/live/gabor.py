@@ -17,7 +17,6 @@ LEVELS = 10  # shades on either side of 0
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f; text-anchor: middle }
 .left { text-anchor: start } .track { fill: #eaeef2 } .bar { fill: #0969da }
-.mark { stroke: #bc4c00; stroke-width: 3 }
 """
 
 
@@ -50,8 +49,6 @@ def turn_gabor(
     wave, width, angle = FIRST
     pair = gabor_pair(wave, width, angle, k)
     share = float(explained(sets[0][:1], pair))
-    shares = torch.stack([explained(sets[2], gabor_pair(*each, k)) for each in GRID])
-    middle = float(shares.max(0).values.quantile(0.5))
     state = {
         "counts": [len(K) for K in sets], "size": k, "kernels": b64encode(data).decode(),
         "set": 0, "kernel": 0, "wave": wave, "width": width, "angle": angle,
@@ -60,9 +57,9 @@ def turn_gabor(
         "gabor",
         "A kernel and the Gabor filter that explains it",
         state=state,
-        picture=draw(sets[0][0], pair, share, middle),
+        picture=draw(sets[0][0], pair, share),
         says=f"Change 1, wavelength {wave}, width {width}, angle {angle}°: the wave explains "
-        f"{100 * share:.0f} %. The best wave explains {100 * middle:.0f} % of the median mixture.",
+        f"{100 * share:.0f} %.",
     )
 
 
@@ -85,7 +82,7 @@ def quantised(name: str, K: Tensor) -> Tensor:
     return (127 * K / largest).round()
 
 
-def draw(kernel: Tensor, pair: Tensor, share: float, middle: float) -> str:
+def draw(kernel: Tensor, pair: Tensor, share: float) -> str:
     """Kernel, fit, what is left, and the share explained, as an SVG document."""
     kernel = kernel - kernel.mean()
     unit = pair / pair.norm(dim=(1, 2), keepdim=True)
@@ -105,11 +102,9 @@ def draw(kernel: Tensor, pair: Tensor, share: float, middle: float) -> str:
         paths = "".join(f'<path fill="{colour(n)}" d="{d}"/>' for n, d in sorted(cells.items()))
         marks.append(f'<g transform="translate({x} 24) scale({CELL})">{paths}</g>')
     y = side + 56
-    words = f"explained: {100 * share:.0f} %; mark: the median mixture, by its best wave"
-    marks.append(f'<text class="left" x="0" y="{y - 8}">{words}</text>')
+    marks.append(f'<text class="left" x="0" y="{y - 8}">explained: {100 * share:.0f} %</text>')
     for kind, length in (("track", 1.0), ("bar", share)):
         marks.append(f'<rect class="{kind}" x="0" y="{y}" width="{width * length:g}" height="16"/>')
-    marks.append(f'<path class="mark" d="M{width * middle:g} {y - 4}v24"/>')
     size = f'width="{width}" height="{y + 24}" viewBox="0 0 {width} {y + 24}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>'

@@ -130,7 +130,14 @@ def test_by_keyboard_buttons_and_goals(page):
         )
     ]
     says(page, f"wavelength {wave}, width {width}, angle {angle}°")
-    page.wait_for_selector("li.met:has-text('of a change')")
+    says(page, "of the median mixture")
+    assert page.locator(".mark").is_visible() and page.locator("li.met").count() == 0
+    page.get_by_role("button", name="change 6").tap()
+    page.get_by_role("button", name="Fit").click()
+    page.get_by_role("slider", name="wavelength").focus()
+    page.keyboard.press("ArrowRight")  # the wave is one of 13, and Fit takes 11
+    page.wait_for_selector("li.met:has-text('than Fit')")
+    assert not page.locator(".mark").is_visible()
     page.get_by_role("button", name="start", exact=True).click()
     page.get_by_role("button", name="start 3").tap()
     says(page, "Start 3")
