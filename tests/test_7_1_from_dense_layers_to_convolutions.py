@@ -125,7 +125,7 @@ class TestPhotograph:
         wide = rand(12, 40)
         Y, Z = wide[:, 8:32], wide[:, 8 - move : 32 - move]
         assert page.measure_shift(Y, Z) == move
-        wanted = f"moves by {move:2},  0 of {24 - abs(move)} columns differ"
+        wanted = f"moves by {move}: 0 of {24 - abs(move)} columns differ"
         assert page.compare(Y, Z) == wanted
 
     def test_what_overlaps(self):
@@ -140,7 +140,10 @@ class TestPhotograph:
         Z = Y.roll(4, -1)
         Z[3, 7] += 1
         Z[:, 20] = 0
-        assert page.compare(Y, Z) == "moves by  4,  2 of 20 columns differ"
+        assert page.compare(Y, Z) == "moves by 4: 2 of 20 columns differ"
+
+    def test_what_fits_nowhere(self):
+        assert page.compare(rand(12, 24), -rand(12, 24)).startswith("no move fits: ")
 
     def test_no_further_than_its_reach(self):
         Y = rand(12, 24)
@@ -183,6 +186,17 @@ def world(monkeypatch):
 
 
 class TestNetworks:
+    def test_an_mlp_is_shuffled_like_its_pixels_and_nothing_else_is(self, monkeypatch):
+        X, shuffle = torch.rand(5, 1, 10, 28), torch.randperm(280)
+        monkeypatch.setitem(page.start_net.__globals__, "shuffle", shuffle)
+        Z = X.flatten(1)[:, shuffle].view_as(X)
+        for kind in ("dense", "conv + dense", "conv + pooling"):
+            ours = page.start_net(kind, "in order", 3)
+            theirs = page.start_net(kind, "shuffled", 3)
+            assert torch.allclose(ours(X), theirs(Z), atol=1e-5) is (kind == "dense")
+            if kind != "dense":
+                torch.testing.assert_close(ours(X), theirs(X))
+
     @pytest.mark.parametrize(
         ("kind", "size"), (("dense", 18_634), ("conv + dense", 15_466), ("conv + pooling", 1_546))
     )

@@ -104,7 +104,10 @@ function build(live) {
     paint(output.canvas, W.filter((_, id) => id % N ** 2 === column), colour);
     grid(whole.picture, N ** 2, N, [column, 0, 1, N ** 2]);
     grid(input.picture, N, 1, [x, y, 1, 1]);
-    grid(output.picture, N, 1);
+    const reach = local ? delta : 1; // outlined is what moves along if weights are shared
+    const [left, top] = [Math.max(0, x - reach), Math.max(0, y - reach)];
+    const [right, bottom] = [Math.min(N, x + reach + 1), Math.min(N, y + reach + 1)];
+    grid(output.picture, N, 1, [left, top, right - left, bottom - top]);
   };
 }
 

@@ -90,3 +90,12 @@ def test_the_mark_by_keyboard_mouse_and_touch(page):
     whole = page.locator(".stage svg").bounding_box()
     page.touchscreen.tap(whole["x"] + 14.5 / 36 * whole["width"], whole["y"] + 20)
     page.wait_for_selector("[aria-label='Marked pixel'][aria-valuenow='14']")
+
+
+def test_the_outline_follows_the_mark_and_ends_at_the_border(page):
+    outline = "document.querySelector('.aside .panel:last-child .mark')"
+    sides = f"['x', 'y', 'width', 'height'].map(k => {outline}.getAttribute(k)).join(' ')"
+    page.wait_for_function(f"() => {sides} === '1 1 3 3'")
+    page.get_by_role("slider", name="Marked pixel").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function(f"() => {sides} === '0 0 2 2'")
