@@ -121,7 +121,7 @@ function build(live) {
     live.aside.append(html("div", { class: "bar" }, html("span", {}, name), html("span", {}, length), share));
     return { length, share };
   };
-  const bars = ["full map", "after the stride alone", "after pooling"].map(bar);
+  const bars = ["full map", "stride alone", "after pooling"].map(bar);
   edge.parentElement?.classList.add("tiled");
   live.slider("k", { name: "window", min: 1, max: 6, show: (k) => `${k}×${k}` });
   live.slider("s", { name: "stride", min: 1, max: 4 });
