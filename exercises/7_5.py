@@ -97,6 +97,12 @@ def average_by_convolution(X, pool_size):
 """,
         ),
         Mistake(
+            "One channel works, two do not",
+            "A kernel (1, 1, k_h, k_w) reads one channel. Give each channel a kernel, so "
+            "(C, 1, k_h, k_w), and a group of its own: see `groups`.",
+            {"(C, 1, k_h, k_w)": "(1, 1, k_h, k_w)", ", groups=C": ""},
+        ),
+        Mistake(
             "All channels hold the same mean",
             "You averaged over the channels too. Pooling treats each one alone: see `groups`.",
             """

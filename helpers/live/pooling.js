@@ -76,12 +76,19 @@ function compare(state) {
   return maps;
 }
 
-/** All maps of a state, and how much they differ from those of the digit at rest. @param {State} state */
+/**
+ * All maps of a state, and how much they differ from those of the digit at rest: the full map (`bare`),
+ * after a stride alone, and after pooling (`left`).
+ * @param {State} state
+ */
 export function measure({ digit, right, down, k, s, mean }) {
   const X = place(digit, right, down);
   const [now, before] = [edges(X), edges(place(digit, 0, 0))];
-  const [pooled, rested] = [now, before].map((maps) => maps.map((map) => pool(map, k, s, mean)));
-  return { X, now, pooled, rested, bare: change(now, before), left: change(pooled, rested) };
+  const [every, pooled] = [1, k].map((side) =>
+    [now, before].map((maps) => maps.map((map) => pool(map, side, s, mean))),
+  );
+  const [bare, alone, left] = [[now, before], every, pooled].map(([a, b]) => change(a, b));
+  return { X, now, pooled: pooled[0], rested: pooled[1], bare, alone, left };
 }
 
 /** @param {number} share */
@@ -90,12 +97,12 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 /** @param {State} state */
 export function say(state) {
   const { right, down, k, s, mean } = state;
-  const { bare, left } = compare(state);
+  const { bare, alone, left } = compare(state);
   const across = `${plural(Math.abs(right), "pixel")} to the ${right < 0 ? "left" : "right"}`;
   const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
   const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride ${s}`;
-  const both = `the edges change by ${percent(bare)}, after a ${way} by ${percent(left)}`;
-  return `Moved ${across} and ${along}: ${both}.`;
+  const changes = `the full map changes by ${percent(bare)}, after the stride alone by ${percent(alone)}`;
+  return `Moved ${across} and ${along}: ${changes}, after a ${way} by ${percent(left)}.`;
 }
 
 /** The sum of some maps, for the eye. @param {number[][]} maps */
@@ -114,7 +121,8 @@ function build(live) {
     live.aside.append(html("div", { class: "bar" }, html("span", {}, name), html("span", {}, length), share));
     return { length, share };
   };
-  const bars = [bar("change of the edges"), bar("after pooling")];
+  const bars = ["full map", "stride alone", "after pooling"].map(bar);
+  edge.parentElement?.classList.add("tiled");
   live.slider("k", { name: "window", min: 1, max: 6, show: (k) => `${k}×${k}` });
   live.slider("s", { name: "stride", min: 1, max: 4 });
   live.choice("Pooling", { maximum: { mean: false }, mean: { mean: true } });
@@ -146,7 +154,7 @@ function build(live) {
   });
 
   return () => {
-    const { X, now, pooled: P, rested, bare, left } = compare(live.state);
+    const { X, now, pooled: P, rested, bare, alone, left } = compare(live.state);
     const [shown, rest] = [added(P), added(rested)];
     const [most, highest] = [Math.max(...added(now)), Math.max(...shown, ...rest)];
     paint(image, X, (value) => [value, value, value]);
@@ -154,12 +162,16 @@ function build(live) {
     paint(pooled, shown, (value) => diverging(value / highest));
     const moved = shown.map((value, at) => value - rest[at]);
     paint(difference, moved, (value) => diverging((2 * value) / highest));
-    [bare, left].forEach((share, at) => {
+    live.stage.style.setProperty("--step", `${(100 * live.state.s) / FRAME}%`);
+    [bare, alone, left].forEach((share, at) => {
       bars[at].length.style.width = `${Math.min(100, 70 * share)}%`;
       bars[at].share.textContent = percent(share);
     });
   };
 }
+
+/** Whether the digit is one pixel away. @param {State} state */
+const byOne = ({ right, down }) => Math.abs(right) + Math.abs(down) === 1;
 
 /** Whether pooled(moved) is moved(pooled). @param {State} state */
 export function passesOn(state) {
@@ -182,19 +194,16 @@ export const view = {
   invite: "Drag the digit, change the pooling, and try to",
   tries: [
     {
-      ask: "hide more than half of a move by one pixel",
-      met: (state) => {
-        const { bare, left } = compare(state);
-        return Math.abs(state.right) + Math.abs(state.down) === 1 && left < bare / 2;
-      },
+      ask: "halve what a one-pixel move leaves after the stride alone",
+      met: (state) => byOne(state) && compare(state).left < compare(state).alone / 2,
     },
     {
       ask: "find a move that pooling with stride 2 or more only passes on",
       met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state),
     },
     {
-      ask: "let windows of 2×2 or more enlarge the change",
-      met: (state) => state.k > 1 && compare(state).left > compare(state).bare + 0.02,
+      ask: "find a one-pixel move that pooling makes worse than the stride alone",
+      met: (state) => byOne(state) && compare(state).left > compare(state).alone + 0.02,
     },
   ],
 };

@@ -39,18 +39,22 @@ def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -
     way = F.avg_pool2d if mean else F.max_pool2d
     maps = edges(moved), edges(rest)
     pooled = [way(A, k, s) for A in maps]
-    bare, left = (f"{100 * ((A - B).norm() / B.norm()).item():.0f} %" for A, B in (maps, pooled))
+    every = [A[..., ::s, ::s] for A in maps]
+    bare, alone, left = (
+        f"{100 * ((A - B).norm() / B.norm()).item():.0f} %" for A, B in (maps, every, pooled)
+    )
     pixels = (
         f"{abs(right)} pixel{'s' * (abs(right) != 1)} to the {'left' if right < 0 else 'right'}"
     )
     says = (
-        f"Moved {pixels} and 0 down: the edges change by {bare}, "
+        f"Moved {pixels} and 0 down: the full map changes by {bare}, "
+        f"after the stride alone by {alone}, "
         f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {s} by {left}."
     )
     state = {"digit": digit.flatten().int().tolist(), "right": right, "down": 0}
     state |= {"k": k, "s": s, "mean": mean}
     shown = [A[0].sum(0) for A in pooled]
-    picture = draw(moved[0, 0], maps[0][0].sum(0), shown[0], 2 * (shown[0] - shown[1]))
+    picture = draw(moved[0, 0], maps[0][0].sum(0), shown[0], 2 * (shown[0] - shown[1]), s)
     return View("pooling", "A digit that moves", state=state, picture=picture, says=says)
 
 
@@ -60,8 +64,11 @@ def edges(X: Tensor) -> Tensor:
     return F.relu(F.conv2d(X, torch.stack([K, -K, K.T, -K.T])[:, None], padding=1))
 
 
-def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor) -> str:
-    """Digit, edges, pooled edges and their change in two rows, as an SVG document."""
+def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor, s: int) -> str:
+    """Digit, edges, pooled edges and their change in two rows, as an SVG document.
+
+    Lines on the edges show where the windows begin, at stride s.
+    """
     most = pooled.max()
     grey = digit[..., None].expand(-1, -1, 3).numpy()
     pixels = grey, tint(edge / edge.max()), tint(pooled / most), tint(gap / most)
@@ -71,6 +78,10 @@ def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor) -> str:
         f'<text x="{200 * (at % 2) + 92}" y="{15 + 216 * (at // 2)}">{name}</text>'
         for at, (name, panel) in enumerate(zip(NAMES, pixels, strict=True))
     )
+    cell = 184 / len(digit)
+    starts = [cell * at for at in range(0, len(digit), s)]
+    lines = "".join(f"M{200 + at:g} 24v184M200 {24 + at:g}h184" for at in starts)
+    marks += f'<path d="{lines}" stroke="#000" stroke-opacity="0.2"/>'
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="384" height="424" viewBox="0 0 384 424">'
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{marks}</svg>'

@@ -16,16 +16,21 @@ def pooled_size(n: int, k: int, p: int, s: int) -> int:
     return out_size(n, k, p, s)
 
 
+def padding_value(mode: str) -> float:
+    """What padded cells hold: -∞ for a maximum, 0 for a mean."""
+    if mode not in ("max", "avg"):
+        raise ValueError(f"unknown mode {mode!r}: choose max or avg")
+    return -math.inf if mode == "max" else 0.0
+
+
 def pool2d(X: Tensor, k: Pair, mode: str, p: Pair = 0, s: Pair = 1) -> Tensor:
     """Pool X (n_h, n_w), floats, by windows of k = (k_h, k_w) cells.
 
     mode is "max" or "avg"; p, s are padding and stride.
     """
-    if mode not in ("max", "avg"):
-        raise ValueError(f"unknown mode {mode!r}: choose max or avg")
+    outside = padding_value(mode)
     k, p, s = pair(k), pair(p), pair(s)
     Y = X.new_empty(*map(pooled_size, X.shape, k, p, s))
-    outside = -math.inf if mode == "max" else 0.0
     X = F.pad(X, (p[1], p[1], p[0], p[0]), value=outside)
     for i, j in product(range(Y.shape[0]), range(Y.shape[1])):
         rows = window(i, k[0], s[0], 1)

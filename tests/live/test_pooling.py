@@ -27,7 +27,7 @@ def states(count: int) -> list[dict]:
 
 
 def test_the_model_is_pytorchs(call):
-    """Edges, pooled edges, and both changes, of 60 random digits."""
+    """Edges, pooled edges, and the three changes, of 60 random digits."""
     cases = states(60)
     for case, model in zip(cases, call("pooling", "measure", [[c] for c in cases]), strict=True):
         digit = torch.tensor(case["digit"], dtype=torch.float).reshape(1, 1, 20, 20)
@@ -39,7 +39,8 @@ def test_the_model_is_pytorchs(call):
         for name, A in (("now", maps[0]), ("pooled", pooled[0]), ("rested", pooled[1])):
             ours = torch.tensor(model[name]).reshape(A.shape)
             torch.testing.assert_close(ours, A, rtol=1e-4, atol=1e-3)
-        for name, (A, B) in (("bare", maps), ("left", pooled)):
+        every = [A[..., :: case["s"], :: case["s"]] for A in maps]
+        for name, (A, B) in (("bare", maps), ("alone", every), ("left", pooled)):
             assert model[name] == pytest.approx(((A - B).norm() / B.norm()).item(), abs=1e-4)
 
 
@@ -94,15 +95,16 @@ def test_the_digit_by_keyboard_mouse_and_touch(page):
 
 def test_goals(page):
     page.get_by_role("slider", name="window").fill("6")
-    page.wait_for_selector("li.met:has-text('hide more than half')")
+    page.wait_for_selector("li.met:has-text('halve')")
     page.get_by_role("slider", name="window").fill("1")
-    says(page, "after a 1×1 maximum at stride 2 by 47 %")
-    assert page.locator("li.met:has-text('enlarge')").count() == 0
+    says(page, "after the stride alone by 47 %, after a 1×1 maximum at stride 2 by 47 %")
+    page.get_by_role("button", name="Move left").click()
+    page.get_by_role("button", name="Move down").click()
+    says(page, "Moved 0 pixels to the right and 1 down: the full map changes by 72 %")
+    assert page.locator("li.met:has-text('worse')").count() == 0
     page.get_by_role("slider", name="window").fill("2")
-    page.get_by_role("slider", name="stride").fill("4")
-    page.get_by_role("button", name="mean").click()
-    page.get_by_role("button", name="Move right").click()
-    page.wait_for_selector("li.met:has-text('enlarge')")
+    says(page, "after the stride alone by 40 %, after a 2×2 maximum at stride 2 by 53 %.")
+    page.wait_for_selector("li.met:has-text('worse')")
     page.get_by_role("button", name="Reset").click()
-    says(page, "the edges change by 47 %, after a 2×2 maximum at stride 2 by 36 %.")
+    says(page, "the full map changes by 47 %")
     assert page.locator("li.met").count() == 0
