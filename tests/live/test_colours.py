@@ -48,7 +48,7 @@ def test_a_picture_that_is_decoded_late_kills_nothing(open_page, late, on_time):
     drawn = """selector => { const canvas = document.querySelector(selector);
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return data.some(Boolean); }"""
-    page.wait_for_function("window.arrive")
+    page.wait_for_function("Boolean(window.arrive)")  # a function alone would be called
     page.wait_for_function(drawn, arg=canvases[on_time])
     assert not page.evaluate(drawn, canvases[late])
     weigh(page, red=1, green=0, blue=-1)
