@@ -111,6 +111,7 @@ CHOOSE_DIRECTION = Values(
                 (0.2, "that is w·d. One colour lies at plus, the other at minus this."),
                 (-0.4, "a distance is positive."),
                 (0.1, "two channels contribute, and both colours."),
+                (0.3, "do not divide by the length of w: it is (0, 1, −1) as it stands."),
             ],
             digits=1,
             otherwise="the outputs are w·d for lime and −w·d for violet, beside mid-grey.",
@@ -121,20 +122,26 @@ CHOOSE_DIRECTION = Values(
                 ((1, 1, 1), "these see nothing but lightness: they add up to 3."),
                 ((1, 0, -1), "along these, lime gives 0.10."),
                 ((1, -1, 0), "along these, lime gives −0.10."),
-                ((2, -1, -1), "the right direction; make w_r = 1."),
+                *(
+                    ((2 * t, -t, -t), "the right direction; make w_r = 1.")
+                    for t in (1, -1, 0.1, -0.1, 0.2, -0.2, -0.5)
+                ),
                 ((0, 0, 0), "w_r = 1 is wanted."),
             ],
-            otherwise="they add up to 0, and w·d has to be 0 as well.",
+            otherwise="they add up to 0, w·d has to be 0 as well, and w_r = 1.",
         ),
         "both": Part(
             (1, 1, -2),
             [
                 ((1, 0, -1), "contrasts of 0.10 and 0.20: not the same."),
                 ((1, -1, 0), "contrasts of −0.10 and 0.10: one digit bright, the other dark."),
-                ((0.5, 0.5, -1), "the right direction; make w_r = 1."),
+                *(
+                    ((t, t, -2 * t), "the right direction; make w_r = 1.")
+                    for t in (0.5, -0.5, -1, 0.1, -0.1, 0.2, -0.2, 0.05, -0.05, 2)
+                ),
                 ((1, -2, 1), "lime gives −0.30, orange 0."),
             ],
-            otherwise="work out w·d for both pairs: they have to be equal.",
+            otherwise="w·d has to be equal for both pairs, the weights add up to 0, and w_r = 1.",
         ),
         "turned": Part(
             "b",
@@ -260,8 +267,8 @@ TWO_KERNELS = Code(
     "two-kernels-as-one",
     name="compose",
     shows=(
-        "Linear layers in a row are one linear layer: without something between them, depth buys "
-        "nothing but cheaper weights."
+        "Linear layers in a row are one linear layer: without something between them, depth adds "
+        "no function."
     ),
     cases=[
         ("compose(K1, K2)", {"K1": [[[[1, 2]]]], "K2": [[[[3, 5]]]]}),
@@ -469,15 +476,15 @@ FAST_STRIPS = Code(
     cases=[
         (f"rows_loaded({m}, {k}, {delta})", {})
         for m, k, delta in [
-            (32, 3, 1),
-            (32, 3, 8),
-            (32, 3, 32),
+            (1, 3, 1),  # without inputs all cases tie in size, and the first one is shown
+            (4, 2, 9),
             (5, 3, 2),
             (7, 1, 2),
             (10, 5, 4),
-            (4, 2, 9),
-            (1, 3, 1),
             (12, 7, 6),
+            (32, 3, 1),
+            (32, 3, 8),
+            (32, 3, 32),
         ]
     ],
     mistakes=[
@@ -516,6 +523,12 @@ FAST_STRIPS = Code(
             "One strip too many",
             "m // delta + 1 adds a strip even where Δ divides m.",
             {"-(-m // delta)": "(m // delta + 1)"},
+        ),
+        Mistake(
+            "Nothing is shared",
+            "Inside a strip neighbouring output rows share input rows: h of them need h + k − 1, "
+            "not h · k.",
+            {"m + -(-m // delta) * (k - 1)": "m * k"},
         ),
         Mistake(
             "The output alone",

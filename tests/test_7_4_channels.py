@@ -216,6 +216,14 @@ def test_red_minus_blue_shows_every_dot_and_each_channel_alone_does_not():
     assert all(wrong(P[:, c]) > 0.1 for c in range(3))
 
 
+def test_plates_without_lightness_or_noise():
+    mask = torch.rand(3, 20, 20) < 0.3
+    P = page.plates(mask, HUE, light=0.0, noise=0.0).movedim(1, -1)
+    assert_close(P[mask], (0.5 + HUE).expand_as(P[mask]))
+    grey = page.plates(mask, 0 * HUE, noise=0.0)
+    assert_close(grey, grey[:, :1].expand_as(grey))
+
+
 def test_a_fixed_mixture_is_not_learned_and_a_free_one_is():
     grey = torch.tensor([0.3, 0.6, 0.1])
     masks, labels = torch.rand(32, 20, 20) < 0.5, torch.arange(32) % 10
@@ -227,14 +235,6 @@ def test_a_fixed_mixture_is_not_learned_and_a_free_one_is():
         moved = [not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)]
         assert moved == [changes, *[True] * 6]
     assert page.mixer(1, grey).weight.shape == (1, 3, 1, 1)
-
-
-def test_hidden_channels_may_be_shuffled():
-    image, K1, K2 = normal(1, 3, 7, 7), normal(5, 3, 3, 3), normal(2, 5, 3, 3)
-    order = torch.tensor([4, 2, 0, 1, 3])
-    Y = page.two_layers(image, K1, K2)
-    assert_close(Y, F.conv2d(F.relu(F.conv2d(image, K1)), K2))
-    assert_close(page.two_layers(image, K1[order], K2[:, order]), Y)
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,13 @@ function ring(from, to) {
   return sum.slice(0, 3).map((total) => total / sum[3]);
 }
 
+/** Where the parts lie, in words on the picture. @param {number} size */
+const names = (size) =>
+  [["heart", 0.48, 0.53], ["petals", 0.48, 0.76], ["leaves", 0.14, 0.12]].map(([name, x, y]) =>
+    svg("text", { class: "part", x: size * Number(x), y: size * Number(y) }, `${name}`));
+
 /**
- * Each dot a pixel, in its own colour, at its output.
+ * Each dot a pixel, in its own colour, at its output; in the lowest row the greys, from black to white.
  * @param {HTMLCanvasElement} canvas @param {number[]} values @param {State} state
  * @param {(value: number) => number} x
  */
@@ -79,13 +84,22 @@ function drawDots(canvas, values, state, x) {
   context.scale(dots, dots);
   context.fillStyle = context.strokeStyle = getComputedStyle(canvas).color;
   context.fillRect(x(0) - 0.5, 0, 1, height);
-  /** @param {number} at @param {number} radius */
-  const dot = (at, radius) => {
+  /** @param {number} value @param {number} y @param {number} radius @param {number[]} rgb */
+  const disc = (value, y, radius, rgb) => {
     context.beginPath();
-    context.arc(x(values[at]), 8 + ((height - 16) * Math.floor(at / state.size)) / state.size, radius, 0, 7);
-    context.fillStyle = `rgb(${pixels[3 * at]} ${pixels[3 * at + 1]} ${pixels[3 * at + 2]})`;
+    context.arc(x(value), y, radius, 0, 7);
+    context.fillStyle = `rgb(${rgb.join(" ")})`;
     context.fill();
   };
+  /** @param {number} at @param {number} radius */
+  const dot = (at, radius) => {
+    const y = 8 + ((height - 32) * Math.floor(at / state.size)) / state.size;
+    disc(values[at], y, radius, pixels.slice(3 * at, 3 * at + 3));
+  };
+  for (let grey = 0; grey < 256; grey += 15) {
+    disc(mix([grey, grey, grey], weightsOf(state))[0], height - 9, 5, [grey, grey, grey]);
+    context.stroke();
+  }
   for (let y = 1; y < state.size; y += 3) for (let z = 1; z < state.size; z += 3) dot(y * state.size + z, 2);
   dot(state.at, 7);
   context.lineWidth = 2;
@@ -98,7 +112,7 @@ function build(live) {
   /** @param {string} name @param {HTMLElement} picture */
   const panel = (name, picture) => {
     const mark = svg("rect", { class: "mark", width: 3, height: 3 });
-    const over = svg("svg", { viewBox: `0 0 ${size} ${size}` }, mark);
+    const over = svg("svg", { viewBox: `0 0 ${size} ${size}` }, ...names(size), mark);
     const layers = html("div", { class: "layers" }, picture, over);
     live.stage.append(html("figure", { class: "panel" }, html("p", {}, name), layers));
     live.drag(over, (x, y) => {
@@ -118,7 +132,7 @@ function build(live) {
     live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), layers));
   }
   const scale = html("div", { class: "scale" });
-  const axis = html("p", {}, "Every pixel of the flower, from its top to its bottom, at its output:");
+  const axis = html("p", {}, "Pixels of the flower, one in nine, from its top to its bottom, and a row of greys, at their outputs:");
   live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
   for (const key of CHANNELS) live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
   const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds. `;
@@ -141,15 +155,15 @@ function build(live) {
   return () => {
     const [y, x] = where();
     for (const { mark } of [input, output]) mark.setAttribute("transform", `translate(${x - 1} ${y - 1})`);
-    if (!pixels.length) return;
     const weights = weightsOf(live.state);
-    const values = mix(pixels, weights);
     const [low, high] = [-255, 255].map((grey) => weights.reduce((sum, w) => sum + Math.max(0, grey * w), 0));
     const most = Math.max(low, high, 1);
     const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
-    const colour = low ? (/** @type {number} */ value) => diverging((1.6 * value) / most) : grey;
+    const colour = low ? (/** @type {number} */ value) => diverging((1.2 * value) / most) : grey;
+    if (dots.length) paint(seen, mix(dots, weights), colour);
+    if (!pixels.length) return; // either picture may be decoded first
+    const values = mix(pixels, weights);
     paint(canvas, values, colour);
-    paint(seen, mix(dots, weights), colour);
     const width = strip.clientWidth - 36;
     const place = (/** @type {number} */ value) => 18 + (width * (value + low)) / (low + high || 1);
     drawDots(strip, values, live.state, place);

@@ -81,7 +81,7 @@ def mixer(weights: list[float]) -> str:
     """SVG's filter that mixes the channels: to grey, or with a negative weight to blue and red."""
     most = max(sum(max(w, 0) for w in weights), -sum(min(w, 0) for w in weights), 1 / 255)
     signed = min(weights) < 0  # then 0 is in the middle
-    row = " ".join(f"{w / most * (0.8 if signed else 1):.4g}" for w in weights)
+    row = " ".join(f"{w / most * (0.6 if signed else 1):.4g}" for w in weights)
     rows = f"{row} 0 {0.5 if signed else 0} " * 3 + "0 0 0 1 0"
     ends = zip("RGB", ((33, 178), (102, 24), (172, 43)), strict=True)
     tables = "".join(

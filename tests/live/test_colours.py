@@ -33,6 +33,31 @@ def page(open_page):
     assert page.faults == []
 
 
+@pytest.mark.parametrize("late, on_time", [("png", "jpeg"), ("jpeg", "png")])
+def test_a_picture_that_is_decoded_late_kills_nothing(open_page, late, on_time):
+    """On a slow machine one picture comes long after the other; each is drawn when it is there."""
+    hold = """<script>
+        const { get, set } = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
+        Object.defineProperty(HTMLImageElement.prototype, "src", { get, set(address) {
+            const decode = () => set.call(this, address);
+            if (address.startsWith("data:image/LATE")) window.arrive = decode; else decode();
+        } });
+    </script>""".replace("LATE", late)
+    page = open_page(hold + mix_colours()._repr_mimebundle_()["text/html"])
+    canvases = {"jpeg": "figure:nth-of-type(2) canvas", "png": ".plate canvas"}
+    drawn = """selector => { const canvas = document.querySelector(selector);
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.some(Boolean); }"""
+    page.wait_for_function("Boolean(window.arrive)")  # a function alone would be called
+    page.wait_for_function(drawn, arg=canvases[on_time])
+    assert not page.evaluate(drawn, canvases[late])
+    weigh(page, red=1, green=0, blue=-1)
+    reaches(page, "digit")
+    page.evaluate("window.arrive()")
+    page.wait_for_function(drawn, arg=canvases[late])
+    assert page.locator(".alive").count() == 1 and page.faults == []
+
+
 def weigh(page, **weights: float) -> None:
     for name, weight in weights.items():
         page.get_by_role("slider", name=name).fill(str(weight))
