@@ -124,7 +124,7 @@ function build(live) {
     const idle = canvases.filter((canvas) => canvas.className).length;
     const size = ["6 maps, 28×28 (below: sum of the weights)", "16 maps, 10×10"][layer];
     const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
-    const sums = shares.map((_, c) => first.slice(25 * c, 25 * (c + 1)).reduce((a, b) => a + b));
+    const sums = shares.map((_, c) => first.slice(25 * c, 25 * (c + 1)).reduce((a, b) => a + b, 0));
     const cells = canvases.map((canvas, c) => (layer ? canvas : html("div", {}, canvas, signed(sums[c]))));
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...cells));
     return canvases;
