@@ -59,6 +59,7 @@ KNOBS = Values(
                 (8, "the second pooling adds one step of two pixels."),
                 (6, "behind the first pooling, neighbours lie two pixels apart."),
                 (12, "a pooling of 2 adds one step, not two."),
+                (14, "that is LeNet's 5×5 kernels, before the second pooling."),
             ],
         ),
     },
@@ -207,6 +208,12 @@ DEAD = Code(
             "A positive weight may be too small to lift a negative bias above 0, and a positive "
             "bias is enough by itself: add them up.",
             {"K.clamp(min=0).sum() + b <= 0": "K.max() <= 0 and b <= 0"},
+        ),
+        Mistake(
+            "Only the weights' signs are asked for",
+            "A positive bias alone can make the filter active, and a negative one can keep a "
+            "positive weight from it: add up the best window and the bias.",
+            {"K.clamp(min=0).sum() + b <= 0": "(K < 0).all()"},
         ),
         Mistake(
             "Zero counts as active",
@@ -374,8 +381,8 @@ RESCUE = Values(
             [
                 (0.00390625, "that is with the plain weights; four of them are 4 times larger."),
                 (256, "the four slopes of at most ¼ are still there."),
-                (4, "there are five weights, but the gradient of the first meets only four."),
-                (0.015625, "one weight is 4 times larger at each of the four steps back."),
+                (4, "the fifth weight has no sigmoid behind it, and is not made larger."),
+                (0.015625, "one weight is 4 times larger at each of the four steps."),
             ],
         ),
         "alive": Part(

@@ -1,6 +1,7 @@
 """Section 7.6: LeNet, its start, what hooks and gradients tell, and what the page measures."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -231,8 +232,39 @@ def test_mlp_has_as_many_parameters_as_lenet():
     assert min(counts, key=lambda count: abs(count - 61_706)) == counts[0]
 
 
-def test_four_times_xavier():
-    layer = nn.Linear(400, 120)
-    page.init_times_4(layer)
-    bound = 4 * math.sqrt(6 / 520)
-    assert 0.99 * bound < layer.weight.detach().abs().max() <= bound and not layer.bias.any()
+def test_weights_in_front_of_a_sigmoid_are_scaled():
+    plain, scaled, frozen = (LeNet() for _ in range(3))
+    options = {"filters": 2, "dense": 3}
+    inits = init_xavier, partial(page.init_scaled, **options), partial(page.init_frozen, **options)
+    for net, init in zip((plain, scaled, frozen), inits, strict=True):
+        torch.manual_seed(0)
+        net.apply_init([torch.rand(2, 1, 28, 28)], init)
+    factors = 2, 1, 2, 1, 3, 1, 3, 1, 1, 1  # weights and biases in turn; the output layer stays
+    for net in (scaled, frozen):
+        for p, q, factor in zip(plain.parameters(), net.parameters(), factors, strict=True):
+            assert_close(q, factor * p)
+    assert all(p.requires_grad for p in scaled.parameters())
+    assert [p.requires_grad for p in frozen.parameters()] == [False] * 4 + [True] * 6
+
+
+def test_fitted_bias_predicts_each_class_as_often_as_it_occurs():
+    model, X = made(nn.ReLU), torch.rand(40, 1, 28, 28)
+    y = torch.arange(40) % 10
+    y[y == 3] = 4
+    y[:1] = 3
+    before = [p.detach().clone() for p in model.parameters()]
+    page.fit_bias(model, X, y)
+    with torch.no_grad():
+        assert_close(model(X).softmax(1).mean(0), torch.bincount(y) / 40, rtol=1e-3, atol=1e-4)
+    same = [torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True)]
+    assert same == [True] * 9 + [False]
+
+
+def test_blur_takes_means_of_5_by_5_pixels():
+    torch.manual_seed(0)
+    model = page.BlurredMLP(78)
+    X = torch.rand(3, 1, 28, 28)
+    y_hat = model(X)
+    blurred = F.conv2d(X, torch.full((1, 1, 5, 5), 1 / 25), padding=2)
+    assert_close(y_hat, model.net[1:](blurred))
+    assert sum(p.numel() for p in model.parameters()) == 62_020

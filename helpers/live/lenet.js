@@ -4,7 +4,7 @@ import { clamp, diverging, html, list, number, paint } from "./view.js";
 /**
  * @typedef {{weights?: string, scales: number[], biases: number[][], names: string[], items: string,
  *   active: number[][], high: number[], item: number, image: number[], right: number, down: number,
- *   drawn: boolean}} State `active`: share of places at which a filter is above 0.
+ *   drawn: boolean, cleared: boolean}} State `active`: share of places at which a filter is above 0.
  */
 
 const [SIDE, IDLE] = [28, 0.05]; // pixels; share of places below which a filter is framed
@@ -108,9 +108,12 @@ export function shift(image, down, right) {
   });
 }
 
+/** With its sign, one decimal. @param {number} sum */
+const signed = (sum) => (sum < 0 ? "−" : "+") + Math.abs(sum).toFixed(1);
+
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
-  layers(live.start);
+  const [first] = layers(live.start);
   for (const state of [live.start, live.state]) delete state.weights; // else each change compares them
   const input = html("canvas", { class: "ink" });
   const keys = html("div", { class: "keys", role: "group", "aria-label": "Move" });
@@ -119,9 +122,11 @@ function build(live) {
     const shares = live.start.active[layer];
     const canvases = shares.map((share) => html("canvas", { class: share < IDLE ? "idle" : null }));
     const idle = canvases.filter((canvas) => canvas.className).length;
-    const size = ["6 maps, 28×28", "16 maps, 10×10"][layer];
+    const size = ["6 maps, 28×28 (below: sum of the weights)", "16 maps, 10×10"][layer];
     const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
-    live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...canvases));
+    const sums = shares.map((_, c) => first.slice(25 * c, 25 * (c + 1)).reduce((a, b) => a + b, 0));
+    const cells = canvases.map((canvas, c) => (layer ? canvas : html("div", {}, canvas, signed(sums[c]))));
+    live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...cells));
     return canvases;
   });
   const bars = live.start.names.map((name) => {
@@ -130,10 +135,10 @@ function build(live) {
     return { row, bar, share };
   });
   live.stage.append(html("div", { class: "classes" }, ...bars.map(({ row }) => row)));
-  const still = { right: 0, down: 0, drawn: false };
+  const still = { right: 0, down: 0, drawn: false, cleared: false };
   const patch = (/** @type {number} */ item) => ({ item, image: pixels(live.start, item), ...still });
   live.choice("Item", Object.fromEntries(live.start.names.map((name, item) => [name, patch(item)])));
-  live.button("Clear", () => live.change({ item: -1, image: Array(784).fill(0), ...still, drawn: true }));
+  live.button("Clear", () => live.change({ item: -1, image: Array(784).fill(0), ...still, drawn: true, cleared: true }));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
@@ -193,8 +198,8 @@ export const view = {
         !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 &&
         top(state) !== top({ ...state, image: pixels(state, state.item) }),
     },
-    { ask: "draw something that it is sure of, above 90 %",
-      met: (state) => state.drawn && state.image.some(Boolean) && Math.max(...look(state).p) > 0.9 },
+    { ask: "press Clear, and draw something that it is sure of, above 90 %",
+      met: (state) => state.cleared && state.image.some(Boolean) && Math.max(...look(state).p) > 0.9 },
     { ask: "leave it so unsure that no class gets 40 %", met: (state) => Math.max(...look(state).p) < 0.4 },
   ],
 };

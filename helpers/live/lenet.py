@@ -61,13 +61,14 @@ def lenet_live(
         ],
         "high": [round(float(outputs[k].flatten()[::7].quantile(0.995)), 3) for k in RELUS],
         "item": item, "image": items[item].flatten().tolist(),
-        "right": 0, "down": 0, "drawn": False,
+        "right": 0, "down": 0, "drawn": False, "cleared": False,
     }  # fmt: skip
     twin, X = dequantised(state), items[item : item + 1] / 255
     outputs = record_outputs(twin, X)
     p = outputs[-1].softmax(1)[0]
     maps = [outputs[k][0].numpy() for k in RELUS]
-    picture = draw(X[0, 0].numpy(), maps, p.numpy(), state)
+    sums = twin[0].weight.detach().sum((1, 2, 3)).tolist()
+    picture = draw(X[0, 0].numpy(), maps, p.numpy(), state, sums)
     return View("lenet", "LeNet at work", state=state, picture=picture, says=say(p, names))
 
 
@@ -110,10 +111,12 @@ def say(p: Tensor, names: Sequence[str]) -> str:
     return f"The answer: {shares[0]}; then {shares[1]} and {shares[2]}."
 
 
-def draw(image: Any, maps: list[Any], p: Any, state: dict[str, Any]) -> bytes:
-    """Image, maps and probabilities side by side, as PNG."""
+def draw(
+    image: Any, maps: list[Any], p: Any, state: dict[str, Any], sums: Sequence[float]
+) -> bytes:
+    """Image, maps, sums of the first kernels and probabilities side by side, as PNG."""
     fig = plt.figure(figsize=(6.8, 3.0), dpi=100)
-    grid = fig.add_gridspec(3, 13, left=0.01, right=0.96, top=0.93, bottom=0.03, wspace=0.15)
+    grid = fig.add_gridspec(3, 13, left=0.01, right=0.88, top=0.97, bottom=0.03, wspace=0.15)
     ax = fig.add_subplot(grid[:2, :3])
     ax.imshow(image, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()
@@ -126,6 +129,8 @@ def draw(image: Any, maps: list[Any], p: Any, state: dict[str, Any]) -> bytes:
         ax.imshow((247 + TINT * share).astype(np.uint8))
         idle = state["active"][layer][c] < IDLE
         ax.set(xticks=[], yticks=[])
+        if layer == 0:
+            ax.set_xlabel(f"{sums[c]:+.1f}".replace("-", "−"), fontsize=7, labelpad=2)
         ax.grid(False)
         for side in ax.spines.values():
             side.set(visible=True, lw=1.5 if idle else 0.5, ls=":" if idle else "-")
@@ -133,6 +138,7 @@ def draw(image: Any, maps: list[Any], p: Any, state: dict[str, Any]) -> bytes:
     ax.barh(range(10), p, color="#0969da")
     ax.set(xlim=(0, 1), ylim=(9.6, -0.6), xticks=[])
     ax.set_yticks(range(10), state["names"], fontsize=7)
+    ax.yaxis.tick_right()
     ax.grid(False)
     file = io.BytesIO()
     fig.savefig(file, format="png")

@@ -158,3 +158,9 @@ def test_idle_filters_are_framed(page, view):
     idle = sum(share < 0.05 for layer in view.state["active"] for share in layer)
     assert page.locator("canvas.idle").count() == idle > 0
     assert page.locator(".maps canvas").count() == 22
+
+
+def test_below_the_first_maps_stand_the_sums_of_their_kernels(page, view):
+    sums = dequantised(view.state)[0].weight.detach().sum((1, 2, 3)).tolist()
+    wanted = [f"{value:+.1f}".replace("-", "−") for value in sums]
+    assert page.locator(".of-6 div").all_inner_texts() == wanted
