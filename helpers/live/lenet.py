@@ -67,7 +67,7 @@ def lenet_live(
     outputs = record_outputs(twin, X)
     p = outputs[-1].softmax(1)[0]
     maps = [outputs[k][0].numpy() for k in RELUS]
-    sums = twin[0].weight.detach().sum((1, 2, 3)).tolist()
+    sums = next(twin.parameters()).detach().sum((1, 2, 3)).tolist()
     picture = draw(X[0, 0].numpy(), maps, p.numpy(), state, sums)
     return View("lenet", "LeNet at work", state=state, picture=picture, says=say(p, names))
 
