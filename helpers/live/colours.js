@@ -34,8 +34,8 @@ let pixels = [];
 let dots = [];
 
 /** Whether the digit of the dots stands out of their lightness and noise. @param {State} state */
-function readable({ hue, spread: [lightness, noise], ...state }) {
-  const weights = weightsOf(/** @type {State} */ (state));
+function readable(state) {
+  const [weights, { hue, spread: [lightness, noise] }] = [weightsOf(state), state];
   const sum = weights.reduce((a, b) => a + b);
   const blur = Math.hypot(lightness * sum, noise * Math.hypot(...weights));
   return Math.abs(mix(hue, weights)[0]) > 2 * blur;
@@ -52,9 +52,6 @@ export function say(state) {
 
 /** @type {Record<string, number[]>} Mean colours of parts of the flower. */
 let parts = {};
-
-/** The mean output of a part is the output of its mean colour. @param {State} state @param {string} part */
-const answer = (state, part) => (part in parts ? mix(parts[part], weightsOf(state))[0] : 0);
 
 /** Mean colour at these distances from the heart, in sides. @param {number} from @param {number} to */
 function ring(from, to) {
@@ -127,17 +124,16 @@ function build(live) {
   const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip" })];
   const [input, output] = [panel("three channels", photo), panel("one output channel", canvas)];
   const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
-  for (const [name, picture] of /** @type {const} */ ([["dots", plate], ["in that channel", seen]])) {
-    const layers = html("div", { class: "layers" }, picture);
-    live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), layers));
+  for (const picture of [plate, seen]) {
+    const name = html("p", {}, picture === plate ? "dots" : "one output channel");
+    live.stage.append(html("figure", { class: "panel plate" }, name, html("div", { class: "layers" }, picture)));
   }
   const scale = html("div", { class: "scale" });
-  const axis = html("p", {}, "Pixels of the flower, one in nine, from its top to its bottom, and a row of greys, at their outputs:");
+  const axis = html("p", {}, "One pixel in nine, and greys, at their outputs:");
   live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
   for (const key of CHANNELS) live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
-  const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds. `;
-  const nine = "A 3×3 kernel with padding 1: 27 weights, nine times the work.";
-  live.words.append(html("p", { class: "cost" }, `${cost}${nine}`));
+  const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds.`;
+  live.words.append(html("p", { class: "cost" }, `${cost} A 3×3 kernel: nine times as many.`));
   const where = () => [Math.floor(live.state.at / size), live.state.at % size];
   /** @param {number} down @param {number} along */
   const move = (down, along) => () => go(where()[0] + down, where()[1] + along);
@@ -158,14 +154,15 @@ function build(live) {
     const weights = weightsOf(live.state);
     const [low, high] = [-255, 255].map((grey) => weights.reduce((sum, w) => sum + Math.max(0, grey * w), 0));
     const most = Math.max(low, high, 1);
-    const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
-    const colour = low ? (/** @type {number} */ value) => diverging((1.2 * value) / most) : grey;
+    /** @param {number} value */
+    const colour = (value) => (low ? diverging((1.2 * value) / most) : Array(3).fill((255 * value) / most));
     if (dots.length) paint(seen, mix(dots, weights), colour);
-    if (!pixels.length) return; // either picture may be decoded first
+    if (!pixels.length) return;
     const values = mix(pixels, weights);
     paint(canvas, values, colour);
     const width = strip.clientWidth - 36;
-    const place = (/** @type {number} */ value) => 18 + (width * (value + low)) / (low + high || 1);
+    /** @param {number} value */
+    const place = (value) => 18 + (width * (value + low)) / (low + high || 1);
     drawDots(strip, values, live.state, place);
     scale.replaceChildren(...[...new Set([-low, 0, high])].map((value) => {
       const tick = html("span", {}, number(value));
@@ -183,29 +180,20 @@ function ignoresGrey(state) {
 
 /** Whether a part of the flower answers above all others. @param {State} state @param {string} part */
 function highest(state, part) {
-  const others = Object.keys(parts).filter((other) => other !== part);
-  return others.length > 0 && others.every((other) => answer(state, part) > answer(state, other) + 1);
+  const { [part]: own, ...others } = parts;
+  /** @param {number[]} rgb */
+  const answer = (rgb) => mix(rgb, weightsOf(state))[0];
+  return !!own && Object.values(others).every((rgb) => answer(own) > answer(rgb) + 1);
 }
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
-  name: "colours",
-  build,
-  say,
-  invite: "Move the weights, touch the flower, and try to",
+  name: "colours", build, say,
+  invite: "Move the weights, and try to",
   tries: [
-    {
-      ask: "answer 0 for every grey, and not for the flower",
-      met: ignoresGrey,
-    },
-    {
-      ask: "get more from the dark heart than from petals and leaves",
-      met: (state) => highest(state, "heart"),
-    },
-    {
-      ask: "get 0 from every grey, and more from the leaves than from the flower",
-      met: (state) => ignoresGrey(state) && highest(state, "leaves"),
-    },
+    { ask: "answer 0 for every grey, and not for the flower", met: ignoresGrey },
+    { ask: "get more from the heart than from petals and leaves", met: (state) => highest(state, "heart") },
+    { ask: "answer 0 for every grey, and more for the leaves than for the flower", met: (state) => ignoresGrey(state) && highest(state, "leaves") },
     { ask: "read the digit in the dots", met: readable },
   ],
 };

@@ -187,17 +187,12 @@ const top = (state) => ranked(look(state).p)[0];
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
-  name: "lenet",
-  build,
-  say,
+  name: "lenet", build, say,
   invite: "Choose an item, draw on it, move it, and try to",
   tries: [
-    {
-      ask: "change the answer by moving an item three pixels at most",
-      met: (state) =>
-        !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 &&
-        top(state) !== top({ ...state, image: pixels(state, state.item) }),
-    },
+    { ask: "change the answer by moving an item three pixels at most",
+      met: (state) => !state.drawn && Math.abs(state.right) + Math.abs(state.down) <= 3 &&
+        top(state) !== top({ ...state, image: pixels(state, state.item) }) },
     { ask: "press Clear, and draw something that it is sure of, above 90 %",
       met: (state) => state.cleared && state.image.some(Boolean) && Math.max(...look(state).p) > 0.9 },
     { ask: "leave it so unsure that no class gets 40 %", met: (state) => Math.max(...look(state).p) < 0.4 },

@@ -6,7 +6,8 @@ import { clamp, diverging, html, paint, plural } from "./view.js";
  * `digit` is a square of grey values, 0 to 255; k and s are the window and the stride of the pooling.
  */
 
-const FRAME = 32; // side of the image, in pixels; the digit is in its middle
+/** Side of the image, in pixels; the digit is in its middle. */
+const FRAME = 32;
 const FARTHEST = 4;
 const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
 
@@ -188,22 +189,11 @@ export function passesOn(state) {
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
-  name: "pooling",
-  build,
-  say,
+  name: "pooling", build, say,
   invite: "Drag the digit, change the pooling, and try to",
   tries: [
-    {
-      ask: "halve what a one-pixel move leaves after the stride alone",
-      met: (state) => byOne(state) && compare(state).left < compare(state).alone / 2,
-    },
-    {
-      ask: "find a move that pooling with stride 2 or more only passes on",
-      met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state),
-    },
-    {
-      ask: "find a one-pixel move that pooling makes worse than the stride alone",
-      met: (state) => byOne(state) && compare(state).left > compare(state).alone + 0.02,
-    },
+    { ask: "halve what a one-pixel move leaves after the stride alone", met: (state) => byOne(state) && compare(state).left < compare(state).alone / 2 },
+    { ask: "find a move that pooling at stride 2 or more just passes on", met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state) },
+    { ask: "find a one-pixel move that pooling makes worse than the stride alone", met: (state) => byOne(state) && compare(state).left > compare(state).alone + 0.02 },
   ],
 };

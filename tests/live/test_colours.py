@@ -74,10 +74,10 @@ def test_the_answers_of_the_text(page):
     assert page.locator("li.met").count() == 0
     weigh(page, red=1, green=-1, blue=0)
     reaches(page, "answer 0 for every grey")
-    reaches(page, "dark heart")
+    reaches(page, "the heart")
     assert page.locator("li.met", has_text="0 from every grey").count() == 0
     weigh(page, red=-0.5, green=-0.5, blue=1)
-    reaches(page, "more from the leaves")
+    reaches(page, "more for the leaves")
 
 
 def test_the_dots_are_read_along_red_minus_blue_and_not_in_one_channel(page):

@@ -77,7 +77,7 @@ def test_the_digit_by_keyboard_mouse_and_touch(page):
     digit.focus()
     page.keyboard.press("ArrowRight")
     says(page, "Moved 2 pixels to the right and 0 down")
-    page.wait_for_selector("li.met:has-text('only passes on')")
+    page.wait_for_selector("li.met:has-text('just passes on')")
     box = digit.bounding_box()
     corner = box["x"] + 5, box["y"] + 5
     page.mouse.move(*corner)
