@@ -1,17 +1,19 @@
-"""Inception, GoogLeNet and what their page builds around them, lifted from section 8.4."""
+"""Section 8.4: the Inception block, GoogLeNet, and what the page measures."""
 
 import math
-from types import SimpleNamespace
+from itertools import product
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
+from torchvision import models
 
 from helpers.pages import lift
+from helpers.sections.googlenet import GoogLeNet, Inception, conv
+from helpers.sections.vgg import init_kaiming
 from helpers.summary import summary
-from helpers.training import evaluate
 
 page = lift("8-4-googlenet")
 # The paper's table 1, in its order: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.
@@ -26,18 +28,44 @@ TABLE = [
     (256, 160, 320, 32, 128, 128),
     (384, 192, 384, 48, 128, 128),
 ]
+SIZES = (16, (16, 32), (8, 16), 16), *[(32, (24, 48), (12, 24), 24)] * 2
+BUDGETS = 8_704, 24_928, 29_344
+yes_no = True, False
 
 
-def tiny(**options):
-    """A GoogLeNet with few channels and known shapes, in evaluation mode."""
-    torch.manual_seed(0)
-    net = page.GoogLeNet(width=lambda n: max(2, n // 32), **options)
-    net.eval().apply_init([torch.zeros(1, 1, 40, 40)], page.init_kaiming)
+def images(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def blocks_of(net: nn.Module) -> list[nn.Module]:
+    """Its Inception blocks, whether the page's own class or the exported one made them."""
+    return [module for module in net.modules() if type(module).__name__ == "Inception"]
+
+
+def thin(net: GoogLeNet) -> GoogLeNet:
+    """The same network with a sixteenth of the channels, and two at least."""
+    for layer in net.modules():
+        if isinstance(layer, nn.LazyConv2d):
+            layer.out_channels = max(2, layer.out_channels // 16)
     return net
 
 
+@pytest.fixture
+def on_page(monkeypatch):
+    """Give the page's functions the values that its cells have made."""
+
+    def give(**values):
+        for name, value in values.items():
+            monkeypatch.setitem(page.walk.__globals__, name, value)
+
+    return give
+
+
+# The block
+
+
 def test_impulse_by_hand():
-    block, X = page.Inception(1, (1, 1), (1, 1), 1), torch.zeros(1, 1, 7, 7)
+    block, X = Inception(1, (1, 1), (1, 1), 1), torch.zeros(1, 1, 7, 7)
     X[0, 0, 3, 3], X[0, 0, 3, 4] = 2, 1
     block(X)
     for p in block.parameters():
@@ -49,254 +77,247 @@ def test_impulse_by_hand():
     assert Y[3, 2].tolist() == [0, 0, 2, 2, 2, 1, 0] and not Y[3, 1].any()
 
 
+@pytest.mark.parametrize("norm", yes_no)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("large", [3, 5])
-@pytest.mark.parametrize(("c_i", "h", "w"), [(1, 1, 1), (3, 6, 4), (4, 2, 7)])
-def test_block_equals_functions(c_i, h, w, large, dtype):
+@pytest.mark.parametrize(("c_i", "h", "w"), [(1, 3, 1), (3, 6, 4), (4, 2, 7)])
+def test_a_block_equals_functions(c_i, h, w, dtype, norm):
     torch.manual_seed(0)
-    block = page.Inception(3, (2, 4), (1, 5), 2, large=large).to(dtype)
+    block = Inception(3, (2, 4), (1, 5), 2, norm=norm).to(dtype)
     X = torch.randn(2, c_i, h, w, dtype=dtype, requires_grad=True)
-    Y = block(X)
-    W = list(block.parameters())
+    Y, P = block(X), dict(block.named_parameters())
 
-    def conv(X, k, padding=0):
-        return F.relu(F.conv2d(X, W[2 * k], W[2 * k + 1], padding=padding))
+    def unit(name, X, padding=0):
+        Z = F.conv2d(X, P[f"{name}.0.weight"], P.get(f"{name}.0.bias"), padding=padding)
+        if norm:
+            affine = P[f"{name}.1.weight"], P[f"{name}.1.bias"]
+            Z = F.batch_norm(Z, None, None, *affine, training=True)
+        return F.relu(Z)
 
     pooled = F.max_pool2d(X, 3, stride=1, padding=1)
-    parts = [conv(X, 0), conv(conv(X, 1), 2, 1), conv(conv(X, 3), 4, large // 2), conv(pooled, 5)]
-    wanted = torch.cat(parts, 1)
+    second, third = unit("b2.1", unit("b2.0", X), 1), unit("b3.1", unit("b3.0", X), 2)
+    Z = torch.cat([unit("b1", X), second, third, unit("b4.1", pooled)], 1)
     assert Y.shape == (2, 14, h, w) and Y.dtype == dtype
-    assert [tuple(p.shape) for p in W[::2]] == [
-        (3, c_i, 1, 1), (2, c_i, 1, 1), (4, 2, 3, 3),
-        (1, c_i, 1, 1), (5, 1, large, large), (2, c_i, 1, 1),
-    ]  # fmt: skip
-    by_hand = page.inception_by_hand(X, W)
-    grads = []
-    for Z in (Y, wanted, by_hand):
-        assert_close(Z, wanted)
-        loss = (Z * torch.linspace(-1, 1, Z.numel(), dtype=dtype).reshape(Z.shape)).sum()
-        grads.append(torch.autograd.grad(loss, [X, *W], retain_graph=True))
-    assert_close(grads[0], grads[1])
-    assert_close(grads[2], grads[1])
+    assert_close(Y, Z)
+    weights = torch.linspace(-1, 1, Z.numel(), dtype=dtype).reshape(Z.shape)
+    grads = [torch.autograd.grad((V * weights).sum(), [X, *P.values()]) for V in (Y, Z)]
+    tight = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {}
+    assert_close(grads[0], grads[1], **tight)
+    if not norm:
+        assert_close(page.by_hand(X, [*P.values()]), Z)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options", "text"),
-    [
-        ((1, (1, 1), (1, 1), 1), {"large": 4}, "large=4 is even"),
-        ((1, 7, (1, 1), 1), {}, "7 is no pair"),
-        ((1, (1, 1), (1, 2, 3), 1), {}, r"\(1, 2, 3\) is no pair"),
-    ],
-)
-def test_block_errors(arguments, options, text):
-    with pytest.raises(ValueError, match=text):
-        page.Inception(*arguments, **options)
+@pytest.mark.parametrize("norm", yes_no)
+def test_a_unit_is_a_convolution_with_normalisation_or_bias(norm):
+    unit = conv(4, 3, norm, stride=2, padding=1)
+    assert unit(images(2, 3, 6, 6)).shape == (2, 4, 3, 3)
+    kinds = [nn.Conv2d, *[nn.BatchNorm2d] * norm, nn.ReLU]
+    assert [type(layer) for layer in unit] == kinds
+    assert (unit[0].bias is None) == norm
 
 
 def test_block_weights():
     assert page.block_weights(192, 64, (96, 128), (16, 32), 32) == (163_328, 393_216)
-    c_i = 5
-    block = page.Inception(2, (3, 4), (6, 7), 8)
+    c_i, block = 5, Inception(2, (3, 4), (6, 7), 8)
     block(torch.zeros(1, c_i, 3, 3))
     weights = sum(p.numel() for p in block.parameters() if p.dim() > 1)
-    assert page.block_weights(c_i, 2, (3, 4), (6, 7), 8)[0] == weights
-    convs = nn.ModuleList(nn.Conv2d(c_i, c, k, bias=False) for c, k in ((2, 1), (4, 3), (7, 5)))
-    direct = sum(p.numel() for p in convs.parameters()) + c_i * 8
-    assert page.block_weights(c_i, 2, (3, 4), (6, 7), 8)[1] == direct
+    direct = sum(c_i * c * k * k for c, k in ((2, 1), (4, 3), (7, 5), (8, 1)))
+    assert page.block_weights(c_i, 2, (3, 4), (6, 7), 8) == (weights, direct)
 
 
-def test_factories():
-    X = torch.randn(2, 3, 6, 6)
-    for make, kinds in (
-        (page.conv_relu, [nn.Conv2d, nn.ReLU]),
-        (page.conv_bn_relu, [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]),
-    ):
-        layer = make(4, 3, stride=2, padding=1)
-        assert layer(X).shape == (2, 4, 3, 3)
-        assert [type(m) for m in layer] == kinds
-        assert (layer[0].bias is None) == (len(kinds) == 3)
-    assert layer[1].eps == 0.001
-    pair = page.conv_two_3x3(4, 5, padding=2)
-    assert pair(X).shape == (2, 4, 6, 6)
-    assert sum(p.numel() for p in pair.parameters()) == 9 * 3 * 4 + 4 + 9 * 4 * 4 + 4
-    assert page.conv_two_3x3(4, 1)(X).shape == (2, 4, 6, 6)
+@pytest.mark.parametrize(("n", "k"), [(12, 5), (3, 5), (1, 5), (4, 3), (2, 1)])
+def test_how_many_weights_meet_data(n, k):
+    half = k // 2
+    hits = [sum(0 <= i + d < n for d in range(-half, half + 1)) for i in range(n)]
+    assert page.on_the_map(n, k) == pytest.approx((sum(hits) / n) ** 2)
 
 
-def test_the_table_of_the_paper():
-    blocks = [(c1, *c2, *c3, c4) for c1, c2, c3, c4 in page.GoogLeNet.BLOCKS.values()]
-    assert blocks == TABLE
-    assert list(page.GoogLeNet.BLOCKS) == ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
+# The network
 
 
-def test_counts_and_shapes_at_full_width():
-    net = page.GoogLeNet().net
-    costs = page.stage_costs(net, (1, 96, 96))
-    assert [shape for shape, _, _ in costs.values()] == [
-        (64, 24, 24), (192, 12, 12), (480, 6, 6), (832, 3, 3), (1024, 3, 3), (10,),
+def test_the_widths_are_those_of_the_paper():
+    net = GoogLeNet()
+    net(torch.zeros(1, 1, 32, 32))
+    found = [[m.out_channels for m in b.modules() if hasattr(m, "kernel_size")
+              and isinstance(m, nn.Conv2d)] for b in blocks_of(net)]  # fmt: skip
+    assert [tuple(each) for each in found] == TABLE
+    stem = [m for m in net.net[:5].modules() if isinstance(m, nn.Conv2d)]
+    assert [(m.out_channels, m.kernel_size, m.stride) for m in stem] == [
+        (64, (7, 7), (2, 2)), (64, (1, 1), (1, 1)), (192, (3, 3), (1, 1)),
     ]  # fmt: skip
-    assert list(costs) == ["b1", "b2", "b3", "b4", "b5", "head"]
-    assert sum(params for _, params, _ in costs.values()) == 5_977_530
-    assert sum(macs for _, _, macs in costs.values()) == 276_066_304
-    assert summary(net, (1, 96, 96)).rows[1].field == (7, 7)
 
 
-def test_width_classes_and_factory():
-    net = tiny(num_classes=7, conv=page.conv_bn_relu, large=3)
-    assert net(torch.rand(2, 1, 40, 40)).shape == (2, 7)
-    blocks = page.inception_blocks(net)
-    assert len(blocks) == 9
-    convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    assert len(convs) == 57 and max(m.out_channels for m in convs) == 12
-    sizes = [m.kernel_size[0] for m in blocks[0].modules() if isinstance(m, nn.Conv2d)]
-    assert sizes == [1, 1, 3, 1, 3, 1]
-    assert net.lr == 0.01 and page.GoogLeNet(lr=0.3).configure_optimizers is not None
+def test_stages_at_the_size_of_the_syllabus(on_page):
+    stages = {"stem": (0, 5), "stage 3": (5, 8), "stage 4": (8, 14), "stage 5": (14, 16)}
+    on_page(STAGES=stages | {"head": (16, 19)})
+    frame = page.stage_costs(GoogLeNet().net, 96)
+    assert frame["output"].tolist() == [
+        "192×12×12", "480×6×6", "832×3×3", "1024×3×3", "10", "",
+    ]  # fmt: skip
+    table = summary(GoogLeNet(), (1, 96, 96))
+    assert (table.params, table.macs) == (5_977_530, 276_066_304)
+    for column, total in (("parameters", table.params), ("multiply–adds", table.macs)):
+        parts = [int(text.replace(",", "")) for text in frame[column]]
+        assert sum(parts[:-1]) == parts[-1] == total
+    assert [n for n, layer in enumerate(GoogLeNet().net) if isinstance(layer, Inception)] == [
+        5, 6, 8, 9, 10, 11, 12, 14, 15,
+    ]  # fmt: skip
 
 
-def test_every_stage_halves_rounding_up_and_a_pixel_is_enough():
-    net = tiny()
-    for n in (1, 5, 33, 40):
-        Z, size = torch.zeros(1, 1, n, n), n
-        with torch.no_grad():
-            for stage, halvings in zip(net.net, (2, 1, 1, 1, 0), strict=False):
-                Z = stage(Z)
-                for _ in range(halvings):
-                    size = math.ceil(size / 2)
-                assert Z.shape[2:] == (size, size)
+def test_multiply_adds_at_224_are_the_papers_budget():
+    assert summary(GoogLeNet(), (1, 224, 224)).macs == 1_502_982_144
+
+
+@pytest.mark.parametrize("norm", yes_no)
+def test_normalisation_stands_behind_every_convolution(norm):
+    net = thin(GoogLeNet(norm=norm))
+    assert net.eval()(images(2, 1, 40, 40)).shape == (2, 10)
+    counts = [sum(isinstance(m, kind) for m in net.modules()) for kind in
+              (nn.Conv2d, nn.BatchNorm2d)]  # fmt: skip
+    assert counts == [57, 57 * norm]
+    assert all((m.bias is None) == norm for m in net.modules() if isinstance(m, nn.Conv2d))
+
+
+def test_arguments_of_the_network():
+    net = thin(GoogLeNet(lr=0.3, num_classes=7))
+    assert net(images(2, 3, 40, 48)).shape == (2, 7)
+    assert net.configure_optimizers().param_groups[0]["lr"] == 0.3
+    assert GoogLeNet().lr == 0.01
 
 
 def test_forward_is_the_chain_of_its_parts():
-    net, X = tiny().double(), torch.rand(2, 1, 40, 40, dtype=torch.float64)
-    b1, b2, b3, b4, b5, head = net.net
-    W = list(net.parameters())
+    net, X = thin(GoogLeNet()).double(), images(2, 1, 40, 40, dtype=torch.float64)
+    Y, W = net(X), list(net.parameters())
     Z = F.max_pool2d(F.relu(F.conv2d(X, W[0], W[1], stride=2, padding=3)), 3, 2, 1)
     Z = F.relu(F.conv2d(Z, W[2], W[3]))
     Z = F.max_pool2d(F.relu(F.conv2d(Z, W[4], W[5], padding=1)), 3, 2, 1)
     for k in range(9):
-        Z = page.inception_by_hand(Z, W[6 + 12 * k : 18 + 12 * k])
+        Z = page.by_hand(Z, W[6 + 12 * k : 18 + 12 * k])
         if k in (1, 6):
             Z = F.max_pool2d(Z, 3, 2, 1)
-    assert_close(net(X), F.linear(Z.mean((2, 3)), W[-2], W[-1]))
+    assert_close(Y, F.linear(Z.mean((2, 3)), W[-2], W[-1]))
 
 
-def test_googlenet_with_batch_normalisation():
-    net = page.GoogLeNetBN(lambda n: max(2, n // 32))
-    assert net.eval()(torch.zeros(1, 1, 40, 40)).shape == (1, 10)
-    count = {kind: sum(isinstance(m, kind) for m in net.modules()) for kind in
-             (nn.Conv2d, nn.BatchNorm2d)}  # fmt: skip
-    assert count == {nn.Conv2d: 57, nn.BatchNorm2d: 57} and net.lr == 0.01
+@pytest.mark.parametrize("n", [1, 5, 33, 40])
+def test_five_halvings_round_up_and_a_pixel_is_enough(n):
+    net, Z, size = thin(GoogLeNet()).net, torch.zeros(1, 1, n, n), n
+    for k, layer in enumerate(net[:16]):
+        Z = layer(Z)
+        size = math.ceil(size / 2) if k in (0, 1, 4, 7, 13) else size
+        assert Z.shape[2:] == (size, size)
 
 
-def test_kaiming_and_xavier():
+def test_it_is_torchvisions_with_three_changes():
     torch.manual_seed(0)
-    conv, dense = nn.Conv2d(64, 96, 3), nn.Linear(900, 400)
-    for layer in (conv, dense):
-        page.init_kaiming(layer)
-        assert not layer.bias.any()
-    assert conv.weight.var().item() == pytest.approx(2 / 576, rel=0.03)
-    assert dense.weight.var().item() == pytest.approx(1 / 900, rel=0.03)
-    free = nn.Conv2d(2, 2, 1, bias=False)
-    page.init_kaiming(free)
-    page.init_xavier(conv)
-    bound = math.sqrt(6 / (576 + 864))
-    assert 0.99 * bound < conv.weight.detach().abs().max() <= bound and not conv.bias.any()
-
-
-def test_signals():
-    net, X = tiny(), torch.rand(6, 1, 40, 40)
-    y = torch.arange(6)
-    spread, norm = page.stage_signals(net, X, y)
-    F.cross_entropy(net(X), y).backward()
-    assert norm == pytest.approx(float(net.net.b1[0][0].weight.grad.norm()), rel=1e-4)
-    assert len(spread) == 6
-    assert spread[-1] == pytest.approx(float(net(X).detach().std(0).mean()), rel=1e-4)
-
-
-def test_quarter():
-    assert [page.quarter(n) for n in (1024, 64, 24, 4)] == [256, 16, 8, 8]
-
-
-def test_replaced_ends_with_its_block():
-    layer, X = nn.Linear(3, 2), torch.rand(4, 3)
-    before = layer(X)
-    with pytest.raises(RuntimeError), page.replaced(layer, torch.zeros_like):
-        assert not layer(X).any()
-        raise RuntimeError
-    assert_close(layer(X), before)
-
-
-def test_energy_and_silence():
-    net, X, y = tiny(), torch.rand(6, 1, 40, 40), torch.arange(6)
-    energy = page.branch_energy(net, X)
-    blocks = page.inception_blocks(net)
-    assert energy.shape == (9, 4) and not any(block._forward_hooks for block in blocks)
-    assert_close(energy.sum(1), torch.ones(9))
+    theirs = models.googlenet(aux_logits=False, init_weights=False)
+    ours = GoogLeNet(num_classes=1000, norm=True)
+    for block in blocks_of(ours):  # a third branch of 3×3
+        third = block.b3[1][0]
+        third.kernel_size, third.padding = (3, 3), (1, 1)
+    for module in ours.modules():
+        if isinstance(module, nn.LazyBatchNorm2d):
+            module.eps = 0.001
+    X = images(2, 3, 64, 64)
+    ours(X)  # shapes, and statistics that are not those of the start
+    ours.apply(init_kaiming)
+    pairs = zip(theirs.state_dict(), ours.state_dict().values(), strict=True)
+    theirs.load_state_dict(dict(pairs))
+    for k in (1, 2, 3, 4):  # padding of the pooling between stages
+        setattr(theirs, f"maxpool{k}", nn.MaxPool2d(3, 2, padding=1))
     with torch.no_grad():
-        Z = net.net.b2(net.net.b1(X))
-        first = torch.stack([branch(Z).square().sum() for branch in blocks[0].branches])
-    assert_close(energy[0], first / first.sum())
-    branch = blocks[0].branches[1]
-    loss, hits = page.loss_without(net, branch, X, y, torch.zeros_like)
+        Y, Z = ours.eval()(X), theirs.eval()(X)
+    assert float((Y[0] - Y[1]).abs().max()) > 1e-3 * float(Y.abs().max())
+    assert_close(Y, Z, rtol=1e-3, atol=1e-3 * float(Z.std()))
+    assert sum(p.numel() for p in ours.parameters()) == 6_624_904
+
+
+def test_a_narrow_copy_has_a_quarter_of_the_channels():
+    net = page.NarrowGoogLeNet()
+    assert net(images(2, 1, 40, 40)).shape == (2, 10)
+    widths = [m.out_channels for m in net.modules() if isinstance(m, nn.Conv2d)]
+    assert widths[:3] == [16, 16, 48] and widths[3:9] == [c // 4 for c in TABLE[0]]
+
+
+# What the page measures
+
+
+def test_silence_is_the_mean_of_a_channel():
+    Y = images(3, 4, 2, 5)
+    Z = page.without(Y, torch.tensor([1, 3]))
+    assert torch.equal(Z[:, [0, 2]], Y[:, [0, 2]])
+    for c in (1, 3):
+        assert_close(Z[:, c], Y[:, c].mean().expand(3, 2, 5))
+    assert torch.equal(Y, images(3, 4, 2, 5))  # which is left as it was
+
+
+def test_roughness():
+    noise = torch.randn(20, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    assert page.roughness(noise) == pytest.approx(1, abs=0.05)
+    ramp = torch.arange(40.0).expand(1, 1, 40, 40)
+    assert page.roughness(ramp) < 0.01
+    assert page.roughness(3 * noise + 7) == pytest.approx(page.roughness(noise), rel=1e-3)
+
+
+def test_walk_meets_every_block_with_its_input_and_the_rest(on_page):
+    net = thin(page.GoogLeNet(norm=True)).eval()
+    X = torch.randint(256, (3, 1, 40, 40), dtype=torch.uint8)
+    on_page(IMAGES=X, data=type("Data", (), {"size": (40, 40)}))
     with torch.no_grad():
-        for p in branch[1].parameters():
-            p.zero_()
-    scores = net(X).detach()
-    assert loss == pytest.approx(float(F.cross_entropy(scores, y)), rel=1e-4)
-    assert hits == pytest.approx(float((scores.argmax(1) == y).float().mean()))
+        wanted = net(X / 255)
+        met = list(page.walk(net.net))
+        assert [block for block, _, _ in met] == blocks_of(net)
+        for block, Z, rest in met:
+            assert_close(rest(block(Z)), wanted)
 
 
-def test_batch_mean():
-    Y = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
-    assert page.batch_mean(Y).tolist() == [[2, 4], [2, 4]]
+@pytest.mark.parametrize("off", [[], [2], [0, 1], [0, 1, 2]])
+def test_a_kernel_without_rings(on_page, off):
+    ring = torch.tensor([[max(abs(i - 2), abs(j - 2)) for j in range(5)] for i in range(5)])
+    assert [int((ring == r).sum()) for r in range(3)] == [1, 8, 16]
+    on_page(RING=ring)
+    block, Z = Inception(2, (3, 4), (2, 5), 3, norm=True), images(4, 6, 7, 5)
+    block(Z)
+    block.eval()
+    before = {name: value.clone() for name, value in block.state_dict().items()}
+    with torch.no_grad():
+        Y = page.third_branch(block, Z, off)
+        W = block.b3[1][0].weight * ~sum((ring == r for r in off), torch.zeros(5, 5)).bool()
+        reduced = block.b3[0](Z)
+        wanted = F.batch_norm(F.conv2d(reduced, W, padding=2), None, None, training=True)
+    assert_close(Y, F.relu(wanted))
+    after = block.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize("epsilon", [0, 0.1, 0.5, 1])
-@pytest.mark.parametrize("classes", [2, 10])
-def test_smoothed_loss(classes, epsilon):
-    torch.manual_seed(0)
-    scores = torch.randn(9, classes, dtype=torch.float64)
-    y = torch.randint(classes, (9,))
-    wanted = F.cross_entropy(scores, y, label_smoothing=epsilon)
-    assert_close(page.smoothed_loss(scores, y, epsilon), wanted)
+@pytest.mark.parametrize(("k", "c_i", "c"), list(product((1, 3, 5), (16, 80), (80, 128))))
+def test_one_window_keeps_its_budget(k, c_i, c):
+    block = page.one_window(c_i, k, c, 20_000)
+    assert block(images(1, c_i, 7, 7)).shape == (1, c, 7, 7)
+    weights = sum(p.numel() for p in block.parameters() if p.dim() > 1)
+    assert abs(weights - 20_000) <= (c_i + k * k * c) / 2
+    sizes = [m.kernel_size[0] for m in block.modules() if isinstance(m, nn.Conv2d)]
+    assert sizes == [1, k]
 
 
-def test_smoothed_loss_error():
-    with pytest.raises(ValueError, match=r"epsilon=1.5 is outside"):
-        page.smoothed_loss(torch.zeros(1, 2), torch.tensor([0]), 1.5)
+@pytest.mark.parametrize("kind", ["four", "no 1×1", "3×3", "5×5", "1×1"])
+def test_small_networks_cost_alike(on_page, kind):
+    on_page(SIZES=SIZES, BUDGETS=BUDGETS)
+    net = page.SmallNet(kind, 0.1)
+    table = summary(net, (1, 28, 28))
+    assert table.macs == pytest.approx(4_479_488, rel=0.02)
+    assert net(images(2, 1, 28, 28)).shape == (2, 10)
+    sizes = {m.kernel_size for m in net.net[2:-3].modules() if isinstance(m, nn.Conv2d)}
+    if kind in ("four", "no 1×1"):
+        assert sizes == {(1, 1), (3, 3), (5, 5)}
+    else:
+        assert sizes == {(1, 1), (int(kind[0]), int(kind[0]))}
+    assert len(blocks_of(net)) == (3 if kind in ("four", "no 1×1") else 0)
+    for block in blocks_of(net):
+        reduced = isinstance(block.b3, nn.Sequential) and isinstance(block.b3[0], nn.Sequential)
+        assert reduced == (kind == "four")
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 5), (3, 5), (7, 5), (4, 3), (2, 1)])
-def test_kernel_use(n, k):
-    ones = torch.ones(1, 1, n, n)
-    wanted = F.conv2d(ones, torch.ones(1, 1, k, k), padding=k // 2).mean()
-    assert page.kernel_use(n, k) == pytest.approx(float(wanted))
-
-
-def test_chain():
-    net = page.chain((4, 3, 2, 1), nn.Flatten(), 5)
-    assert net(torch.zeros(1, 2, 6, 6)).shape == (1, 5)
-    assert net[0].stride == (2, 2) and net[0].padding == (1, 1)
-    assert sum(p.numel() for p in net.parameters()) == 4 * (18 + 1) + 5 * (36 + 1)
-
-
-def test_small_network():
-    cost = summary(page.SmallGoogLeNet(), (1, 28, 28))
-    assert (cost.params, cost.macs) == (20_402, 1_850_880)
-    assert cost.rows[-1].output == (10,)
-
-
-def test_train_starts_from_the_given_weights(capsys):
-    torch.manual_seed(0)
-    images = SimpleNamespace(images=torch.randint(256, (20, 1, 28, 28), dtype=torch.uint8))
-    images.labels = torch.arange(20) % 10
-    data = page.FashionMNIST(batch_size=1_000)
-    data.train = data.val = type(data.train)(images.images, images.labels)
-    net = page.SmallGoogLeNet(lr=0.0)
-    history = page.train(net, data, 1, init_and_mark)
-    assert "SmallGoogLeNet" in capsys.readouterr().out and len(history) == 1
-    assert float(net.net[0][0].weight.detach().mean()) == pytest.approx(0.5)
-    assert evaluate(net, data)[1] == pytest.approx(history.val_acc[-1])
-
-
-def init_and_mark(module):
-    if isinstance(module, nn.Conv2d):
-        nn.init.constant_(module.weight, 0.5)
+def test_budgets_are_those_of_the_inception_blocks():
+    c_i = 16
+    for size, budget in zip(SIZES, BUDGETS, strict=True):
+        assert page.block_weights(c_i, *size)[0] == budget
+        c_i = size[0] + size[1][1] + size[2][1] + size[3]

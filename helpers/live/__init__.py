@@ -17,6 +17,7 @@ VIEWS = {  # function: the module, the script and the style it is in
     "dense_to_local": "matrix",
     "drag_a_batch": "minibatch",
     "edit_network": "architecture",
+    "inception_widths": "inception",
     "kernel_playground": "playground",
     "lenet_live": "lenet",
     "mix_colours": "colours",
