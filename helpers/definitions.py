@@ -13,6 +13,7 @@ import linecache
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -87,8 +88,17 @@ def from_book(thing: type | types.FunctionType) -> bool:
         return True
     if module.partition(".")[0] in {"helpers", *sys.stdlib_module_names}:
         return False
-    path = getattr(sys.modules.get(module), "__file__", None) or "site-packages"
-    return "site-packages" not in path and "dist-packages" not in path
+    top = sys.modules.get(module.partition(".")[0])
+    if (file := getattr(top, "__file__", None)) is None:
+        return False
+    path = Path(file)
+    return not holds_packages(path.parents[path.name == "__init__.py"])
+
+
+@functools.cache
+def holds_packages(folder: Path) -> bool:
+    """Whether pip installs into a folder: `site-packages`, or that of `pip --target`."""
+    return any(folder.glob("*.dist-info")) or folder.name == "dist-packages"
 
 
 def syntax(function: types.FunctionType) -> list[ast.AST]:

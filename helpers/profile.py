@@ -31,6 +31,7 @@ class Profile:
         width: Factor on the numbers of channels of a network for large images.
         speedup: Factor on its learning rate, to leave its start within the few steps that are left.
         max_macs: Multiply-adds of the forward passes of a run, above which its epochs are fewer.
+        max_epoch_macs: And of an epoch, above which it has fewer images.
         max_seeds: Seeds of a study.
     """
 
@@ -45,6 +46,7 @@ class Profile:
     width: float = 1.0
     speedup: float = 1.0
     max_macs: int = NO_LIMIT
+    max_epoch_macs: int = NO_LIMIT
     max_seeds: int = NO_LIMIT
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
@@ -78,11 +80,12 @@ PROFILES = {
         Profile(
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
             num_train_large=1_437, max_batch_large=16, width=0.25, speedup=5,
-            max_macs=10**10, max_seeds=1,
+            max_macs=10**10, max_epoch_macs=5 * 10**10, max_seeds=1,
         ),
         Profile(
             "quick", "fashion-mnist", num_val=2_000, max_epochs=10, max_side=72,
             num_train_large=6_000, max_batch_large=32, width=0.25, speedup=3,
+            max_epoch_macs=3 * 10**12,
         ),
         Profile("full", "fashion-mnist"),
     )

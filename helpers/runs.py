@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from helpers import device as machine
-from helpers.data import FashionMNIST
+from helpers.data import FashionMNIST, part
 from helpers.definitions import describe
 from helpers.fitting import materialise
 from helpers.history import History
@@ -78,6 +78,7 @@ def train(
     data = copy.copy(data)
     data.seed += seed
     macs = summary(model, (1, *data.size)).macs
+    data.train = part(data.train, max(2, data.profile.max_epoch_macs // macs))
     epochs = data.profile.epochs(max_epochs, macs * len(data.train))
     trainer = Trainer(epochs, plot=False, dtype=dtype)
     trainer.key = key

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import linecache
 import os
 import random
@@ -21,6 +22,7 @@ import helpers.data
 import helpers.profile
 from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
+from helpers.definitions import from_book, holds_packages
 from helpers.pages import ROOT
 from helpers.runs import run_key, train
 
@@ -479,6 +481,7 @@ from d2l import torch as d2l
 from torch import nn
 import helpers.data
 from helpers.data import FashionMNIST, read_digits
+from helpers.definitions import from_book, holds_packages
 from helpers.runs import train
 
 torch.set_num_threads(1)
@@ -562,3 +565,22 @@ def test_the_key_does_not_know_where_the_data_lie(monkeypatch, tmp_path):
         monkeypatch.setenv("BOOK_DATA", str(tmp_path / folder))
         keys.add(runs.run_key(d2l.Classifier(), FashionMNIST()))
     assert len(keys) == 1
+
+
+def test_a_network_that_is_very_large_for_the_profile_sees_fewer_images(monkeypatch):
+    found, data = cell(), FashionMNIST(64)
+    macs = train(found.Net(), data, 1).macs
+    data.profile = replace(data.profile, max_epoch_macs=100 * macs)
+    assert train(found.Net(), data, 1).num_train == 100
+    assert len(data.train) > 1_000, "the reader's data are left as they were"
+
+
+def test_a_key_does_not_depend_on_where_pip_has_put_a_library(tmp_path, monkeypatch):
+    before = key()
+    (tmp_path / "library.py").write_text("def scale(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    library = importlib.import_module("library")
+    assert from_book(library.scale), "a file beside the reader's notebook"
+    (tmp_path / "library-1.0.dist-info").mkdir()
+    holds_packages.cache_clear()
+    assert not from_book(library.scale) and key() == before
