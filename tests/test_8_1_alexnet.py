@@ -1,4 +1,4 @@
-"""AlexNet, dropout, augmentation and the filters' measures, lifted from section 8.1."""
+"""Section 8.1: AlexNet, dropout, augmentation, patches, and the fit of Gabor filters."""
 
 import math
 
@@ -10,27 +10,33 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision.transforms import functional as TF
 
-from helpers.data import read_digits, to_float
-from helpers.history import History
 from helpers.pages import lift
+from helpers.sections.alexnet import AlexNet, explained, gabor_pair
+from helpers.sections.lenet import init_xavier
 from helpers.summary import summary
 
 page = lift("8-1-alexnet")
 
 
-def small_digits(count=8, side=28):
-    digits, _ = read_digits()
-    return to_float(digits.images[:count], (side, side)), digits.labels[:count]
+def images(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
-def stages(net, shape):
+def narrow(dense: int = 16) -> AlexNet:
+    return page.with_widths(AlexNet(), (3, 8, 12, 12, 8), dense)
+
+
+def stages(net: nn.Module, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     rows = summary(net, shape).rows
     return [row.output for row in rows if row.kind in ("Conv2d", "MaxPool2d", "Linear")]
 
 
+# The network
+
+
 def test_shapes_parameters_and_costs_at_full_width():
     with torch.device("meta"):
-        net = page.AlexNet()
+        net = AlexNet()
     table = summary(net, (1, 224, 224))
     assert stages(net, (1, 224, 224)) == [
         (96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12),
@@ -44,49 +50,54 @@ def test_shapes_parameters_and_costs_at_full_width():
     assert [row.macs for row in table.rows if row.macs] == macs
     kinds = [row.kind for row in table.rows]
     assert kinds.count("ReLU") == 7 and kinds.count("Dropout") == 2
-    assert kinds.index("Dropout") > kinds.index("Linear")
-    costs = page.costs_by_kind(net, (1, 224, 224))
-    assert costs.loc["convolutional"].tolist() == [3_723_968, 14_895_872, 895_113_600]
-    assert costs.loc["dense"].tolist() == [43_040_778, 172_163_112, 43_032_576]
+    assert page.costs(table.rows, "Conv2d") == (3_723_968, 895_113_600)
+    assert page.costs(table.rows, "Linear") == (43_040_778, 43_032_576)
 
 
-def test_arguments():
-    net = page.AlexNet(lr=0.3, num_classes=7, width=page.narrow, dropout=0.2, activation=nn.Tanh)
-    y = net(torch.zeros(2, 3, 65, 65))
-    assert y.shape == (2, 7) and net.configure_optimizers().param_groups[0]["lr"] == 0.3
-    assert page.AlexNet(width=page.narrow).lr == 0.01
-    assert [m.p for m in net.net if isinstance(m, nn.Dropout)] == [0.2, 0.2]
-    assert sum(isinstance(m, nn.Tanh) for m in net.net) == 7
-    convs = [m for m in net.net if isinstance(m, nn.Conv2d)]
-    assert [c.out_channels for c in convs] == [6, 16, 24, 24, 16]
-    assert [c.in_channels for c in convs] == [3, 6, 16, 24, 24]
-    assert page.narrow(4096) == 256
+def test_arguments_and_the_optimiser():
+    net = page.with_widths(AlexNet(lr=0.3, num_classes=7), (3, 8, 12, 12, 8), 16)
+    assert net(images(2, 3, 65, 65)).shape == (2, 7)
+    assert [m.out_features for m in net.net if isinstance(m, nn.Linear)] == [16, 16, 7]
+    (group,) = net.configure_optimizers().param_groups
+    assert group["lr"] == 0.3 and not group["momentum"] and not group["weight_decay"]
+    assert AlexNet().lr == 0.01 and [m.p for m in net.net if isinstance(m, nn.Dropout)] == [0.5] * 2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("side", [65, 80])
 def test_forward_and_gradients_equal_functions(side, dtype):
     torch.manual_seed(0)
-    net = page.AlexNet(width=lambda c: c // 32, dropout=0).to(dtype)
-    X = torch.randn(2, 1, side, side, dtype=dtype, requires_grad=True)
-    net(X)
-    W = list(net.parameters())
+    net = narrow().to(dtype).eval()
+    X = images(2, 1, side, side, dtype=dtype).requires_grad_()
+    got, W = net(X), list(net.parameters())
     Z = F.max_pool2d(F.relu(F.conv2d(X, W[0], W[1], stride=4, padding=1)), 3, 2)
     Z = F.max_pool2d(F.relu(F.conv2d(Z, W[2], W[3], padding=2)), 3, 2)
     Z = F.relu(F.conv2d(Z, W[4], W[5], padding=1))
     Z = F.relu(F.conv2d(Z, W[6], W[7], padding=1))
     Z = F.max_pool2d(F.relu(F.conv2d(Z, W[8], W[9], padding=1)), 3, 2).flatten(1)
     Z = F.relu(F.linear(F.relu(F.linear(Z, W[10], W[11])), W[12], W[13]))
-    wanted, got = F.linear(Z, W[14], W[15]), net(X)
+    wanted = F.linear(Z, W[14], W[15])
     assert got.dtype == dtype
     assert_close(got, wanted)
     both = [torch.autograd.grad(Y.square().sum(), [X, *W]) for Y in (got, wanted)]
     assert_close(both[0], both[1])
 
 
+def test_dropout_stands_behind_both_wide_dense_layers():
+    torch.manual_seed(0)
+    net = narrow(400)
+    net(images(2, 1, 65, 65))
+    kinds = [type(m) for m in net.net]
+    assert kinds[14:21] == [nn.Linear, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]
+    X = images(1, 1, 65, 65)
+    assert not torch.equal(net.train()(X), net(X))
+    assert torch.equal(net.eval()(X), net(X))
+
+
 def test_torchvisions_variant_has_the_same_shapes_in_order():
     with torch.device("meta"):
-        ours = page.AlexNet(num_classes=1000, channels=(64, 192, 384, 256, 256), padding=2)
+        ours = page.with_widths(AlexNet(num_classes=1000), (64, 192, 384, 256, 256), 4096)
+        ours.net[0].padding = (2, 2)
         theirs = torchvision.models.alexnet(weights=None)
         ours(torch.zeros(1, 3, 224, 224))
     a, b = ours.state_dict().values(), theirs.state_dict().values()
@@ -95,60 +106,21 @@ def test_torchvisions_variant_has_the_same_shapes_in_order():
 
 
 def test_smallest_side():
-    for side in (65, 66):
-        assert stages(page.AlexNet(width=page.narrow), (1, side, side))[7] == (16, 1, 1)
+    assert stages(narrow(), (1, 65, 65))[7] == (8, 1, 1)
     for side in (11, 64):
-        shape = rf"AlexNet cannot take an input of shape \(1, {side}, {side}\)"
-        with pytest.raises(ValueError, match=shape):
-            summary(page.AlexNet(width=page.narrow), (1, side, side))
+        with pytest.raises(ValueError, match=rf"of shape \(1, {side}, {side}\)"):
+            summary(narrow(), (1, side, side))
 
 
-def test_drawing():
-    page.draw_columns({"A": [("image", (1, 4, 4)), ("conv 3×3", (2, 2, 2)), ("dense", (3,))]})
-    page.show_rows({"a": torch.randn(2, 3, 3), "b": torch.randn(2, 3, 3)})
-    page.plt.close("all")
-
-
-@pytest.mark.parametrize(
-    ("init", "std"),
-    [
-        ("init_xavier", lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
-        ("init_kaiming", lambda n_in, n_out: math.sqrt(2 / n_in)),
-    ],
-)
-def test_initialisations(init, std):
-    torch.manual_seed(0)
-    dense, conv, norm = nn.Linear(300, 200), nn.Conv2d(16, 32, 5), nn.BatchNorm2d(3)
-    for layer, fans in ((dense, (300, 200)), (conv, (400, 800))):
-        getattr(page, init)(layer)
-        assert float(layer.weight.detach().std()) == pytest.approx(std(*fans), rel=0.05)
-        assert not layer.bias.any()
-    bound = math.sqrt(6 / 500)
-    uniform = bool(dense.weight.abs().max() <= bound)
-    assert uniform == (init == "init_xavier")
-    getattr(page, init)(norm)
-    assert norm.weight.tolist() == [1, 1, 1]
-
-
-def test_gradient_norms():
-    X, y = small_digits(4, 65)
-    torch.manual_seed(0)
-    net = page.AlexNet(width=lambda c: c // 64, dropout=0)
-    net.apply_init([X], page.init_xavier)
-    F.cross_entropy(net(X), y).backward()
-    wanted = [float(p.grad.norm()) for p in net.parameters() if p.dim() > 1]
-    assert page.gradient_norms(net, X, y) == pytest.approx(wanted, rel=1e-4)
-    assert len(wanted) == 8
+# Dropout and augmentation
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 0.9])
 def test_dropout_with_a_given_mask(p, dtype):
-    torch.manual_seed(0)
-    X = torch.randn(4, 5, dtype=dtype, requires_grad=True)
-    keep = torch.rand(4, 5) >= p
-    got = page.dropout(X, p, keep)
-    wanted = X * 0 if p == 1 else torch.where(keep, X / (1 - p), 0.0)
+    X = images(4, 5, dtype=dtype).requires_grad_()
+    keep = images(4, 5, dtype=dtype).T.reshape(4, 5) >= p
+    got, wanted = page.dropout(X, p, keep), torch.where(keep, X / (1 - p), 0.0)
     assert got.dtype == dtype
     assert_close(got, wanted)
     grads = [torch.autograd.grad(Y.square().sum(), X)[0] for Y in (got, wanted)]
@@ -162,126 +134,112 @@ def test_dropout_draws_a_new_mask_for_each_value():
         Y, again = page.dropout(X, p), page.dropout(X, p)
         assert Y.unique().tolist() == pytest.approx([0.0, 1 / (1 - p)])
         assert float((Y == 0).float().mean()) == pytest.approx(p, abs=0.03)
+        assert float(Y.mean()) == pytest.approx(1, abs=5 * math.sqrt(p / (1 - p) / Y.numel()))
+        assert float(Y.var()) == pytest.approx(p / (1 - p), rel=0.1)
         assert not Y.equal(again)
         assert (Y == 0).any(0).all() and (Y != 0).any(0).all()
 
 
-def test_dropout_layer_has_two_modes():
-    layer, X = page.Dropout(0.5), torch.ones(100)
-    assert layer.eval()(X) is X
-    assert set(layer.train()(X).unique().tolist()) == {0, 2}
-    assert page.Dropout().p == 0.5
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.5])
-def test_dropout_errors(p):
-    with pytest.raises(ValueError, match=f"p={p} is no probability"):
-        page.dropout(torch.ones(3), p)
-
-
-def test_dropout_refuses_a_mask_of_another_shape():
-    with pytest.raises(ValueError, match=r"keep has shape \(1,\), X \(3,\)"):
-        page.dropout(torch.ones(3), 0.5, torch.tensor([True]))
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), (6, 5)])
-def test_crop_and_mirror_against_torchvision(size):
-    torch.manual_seed(0)
-    X = torch.rand(5, 2, 6, 5)
-    top, left = torch.randint(7 - size[0], (5,)), torch.randint(6 - size[1], (5,))
-    Y = page.crop(X, top, left, size)
+@pytest.mark.parametrize("side", [1, 2, 5])
+def test_crop_and_mirror_against_torchvision(side):
+    X, flip = images(5, 2, 6, 5), torch.tensor([True, False, False, True, True])
+    torch.manual_seed(side)
+    top, left = torch.randint(7 - side, (5,)), torch.randint(6 - side, (5,))
+    Y = page.crop(X, top, left, side)
     for x, y, i, j in zip(X, Y, top.tolist(), left.tolist(), strict=True):
-        assert y.equal(TF.crop(x, i, j, *size))
-    flip = torch.tensor([True, False, False, True, True])
+        assert y.equal(TF.crop(x, i, j, side, side))
     for x, y, f in zip(X, page.mirror(X, flip), flip, strict=True):
         assert y.equal(TF.hflip(x) if f else x)
 
 
-@pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (3, 0), (0, 2)])
-def test_crop_outside(top, left):
-    with pytest.raises(ValueError, match="a window of 4×4 leaves the image of 6×5"):
-        page.crop(torch.zeros(1, 1, 6, 5), torch.tensor([top]), torch.tensor([left]), (4, 4))
-
-
-def test_augment_reaches_all_places_and_leaves_evaluation_alone():
-    torch.manual_seed(0)
-    X = torch.zeros(3_000, 1, 5, 6)
-    X[:, :, 2, 2] = 1
-    for flip, columns in ((0, {0, 1, 2, 3, 4}), (1, {1, 2, 3, 4, 5})):
-        Y = page.Augment(pad=2, flip=flip)(X)
-        assert Y.shape == X.shape
-        _, _, i, j = Y.nonzero().T
-        assert set(i.tolist()) == {0, 1, 2, 3, 4} and set(j.tolist()) == columns
-        assert len(i) == 3_000
-    assert page.Augment(2).eval()(X) is X
-
-
-def test_gabor():
-    line, edge = page.gabor(11, 0, 0), page.gabor(11, 0, math.pi / 2)
-    assert line.shape == (11, 11) and line.dtype == torch.float32
-    for g in (line, edge):
-        assert float(g.norm()) == pytest.approx(1) and abs(float(g.sum())) < 1e-5
-        assert_close(page.gabor(11, math.pi / 2, 0 if g is line else math.pi / 2), g.T)
-    assert_close(line.flip(1), line)
-    assert_close(edge.flip(1), -edge)
-    assert line[5].argmax() == 5
-    assert float((line * edge).sum()) == pytest.approx(0, abs=1e-6)
-    # raw values by hand: a wavelength of 4 has its zero one pixel off the middle
-    g = page.gabor(3, 0, 0, wavelength=4, sigma=1)
-    assert_close(g[:, 0], g[:, 2])
-    assert float((g[1, 1] - g[1, 0]) / (g[0, 1] - g[0, 0])) == pytest.approx(math.exp(0.5))
-
-
-def test_smooth_share():
-    k = torch.arange(11.0)
-    for cycles, share in ((0, 1), (2, 1), (3, 0)):
-        wave = torch.cos(2 * math.pi * cycles * k / 11).expand(1, 11, 11)
-        assert page.smooth_share(wave) == pytest.approx(share, abs=1e-6)
-    point = torch.zeros(2, 11, 11)
-    point[:, 4, 5] = 1
-    assert page.smooth_share(point) == pytest.approx(13 / 121)
-    assert page.smooth_share(point, 1.0) == pytest.approx(1)
-
-
-def test_span_share():
-    basis = torch.zeros(2, 3, 3)
-    basis[0, 0, 0], basis[1, 0, 1], basis[1, 0, 0] = 2, 1, 5  # not orthogonal
-    K = torch.zeros(2, 3, 3)
-    K[0, 0, 0], K[0, 0, 1], K[0, 2, 2], K[1, 1, 1] = 1, 2, 2, 1
-    assert page.span_share(K, basis) == pytest.approx((1 + 4) / (1 + 4 + 4 + 1))
-
-
-def test_intensities_by_hand():
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 5))
-    got = page.intensities(net, (1, 4, 4), 3)
-    conv = 2 * 3 * (4 * 2 * 9) / (4 * (20 + 3 * (16 + 8)))
-    dense = 2 * 3 * 40 / (4 * (45 + 3 * (8 + 5)))
-    assert got == pytest.approx({"0 Conv2d": conv, "3 Linear": dense})
-
-
-def test_small_alexnet_and_lenet():
-    small = page.SmallAlexNet(channels=(2, 3, 4, 5, 6), units=7)
-    assert stages(small, (1, 28, 28)) == [
-        (2, 28, 28), (2, 13, 13), (3, 13, 13), (3, 6, 6), (4, 6, 6), (5, 6, 6), (6, 6, 6),
-        (6, 2, 2), (7,), (7,), (10,),
-    ]  # fmt: skip
-    lenet = page.LeNet(activation=nn.Sigmoid, dropout=0.3, before=page.Augment(1))
-    table = summary(lenet, (1, 28, 28))
-    assert table.params == 61_706 and isinstance(lenet.net[0], page.Augment)
-    kinds = [row.kind for row in table.rows]
-    assert kinds.count("Sigmoid") == 4 and kinds.count("Dropout") == 2
-
-
-def test_training_in_silence(capsys, monkeypatch):
+def test_augmented_images_reach_all_places_and_validation_images_stay(monkeypatch):
     monkeypatch.setenv("BOOK_PROFILE", "check")
-    data = page.FashionMNIST(batch_size=64)
-    data.train, data.val = page.part(data.train, 120), page.part(data.val, 60)
-    runs = page.train_all({"a": page.LeNet(0.0), "b": page.LeNet(0.0)}, data, 2)
-    assert capsys.readouterr().out == "" and list(runs) == ["a", "b"]
-    assert all(isinstance(run, History) and len(run) == 2 for run in runs.values())
-    assert runs["a"].val_loss == runs["b"].val_loss  # one seed for all
+    data = page.Augmented(batch_size=64)
+    X = torch.zeros(4_000, 1, 7, 7)
+    X[:, :, 3, 2] = 1
+    torch.manual_seed(0)
+    Y = data.augment(X)
+    _, _, i, j = Y.nonzero().T
+    assert Y.shape == X.shape and set(i.tolist()) == {1, 2, 3, 4, 5}
+    assert set(j.tolist()) == {0, 1, 2, 3, 4, 5, 6}  # 2 ± 2, and 4 ± 2 in the mirror
+    share = torch.bincount(i, minlength=7) / len(i)
+    assert_close(share[1:6], torch.full((5,), 0.2), rtol=0, atol=0.04)
+    plain = page.FashionMNIST(batch_size=64)
+    a, b = (next(iter(d.get_dataloader(train=False)))[0] for d in (data, plain))
+    assert torch.equal(a, b)
 
 
-def test_memorise_reaches_a_small_loss():
-    first, last = page.memorise(*small_digits(4), steps=40)
-    assert first > 1 > 0.2 > last
+@pytest.mark.parametrize(("units", "p"), [(512, 0.5), (32, 0.0)])
+def test_wide_lenet(units, p):
+    net = page.WideLeNet(units, p)
+    kinds = [row.kind for row in summary(net, (1, 28, 28)).rows]
+    assert kinds.count("Linear") == 3 and kinds.count("ReLU") == 4 and kinds.count("AvgPool2d") == 2
+    net.apply_init([images(2, 1, 28, 28)], init_xavier)
+    dense = [(m.in_features, m.out_features) for m in net.net if isinstance(m, nn.Linear)]
+    assert dense == [(400, units), (units, units), (units, 10)]
+    assert [m.p for m in net.net if isinstance(m, nn.Dropout)] == [p, p]
+    assert net.configure_optimizers().param_groups[0]["momentum"] == 0.9
+
+
+# Patches and Gabor filters
+
+
+def test_patches_are_windows_of_the_images_minus_their_means():
+    torch.manual_seed(0)
+    X = torch.arange(2 * 19 * 23).reshape(2, 19, 23).float()
+    P = page.patches(X, 60, k=11)
+    assert P.shape == (60, 11, 11) and P.mean((1, 2)).abs().max() < 1e-3
+    # a ramp of 23 down and 1 to the right, whatever the place
+    assert_close(P.diff(dim=1), torch.full((60, 10, 11), 23.0))
+    assert_close(P.diff(dim=2), torch.full((60, 11, 10), 1.0))
+    point = torch.zeros(1, 15, 15)
+    point[0, 6, 9] = 1
+    Q = page.patches(point, 200, k=11)
+    places = {tuple(divmod(int(q.flatten().argmax()), 11)) for q in Q}
+    assert places == {(6, 9), (6, 5), (2, 9), (2, 5)}  # corners 0 and 4 in both directions
+
+
+def test_directions_are_sorted_and_explain_the_variance():
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(9, 9, generator=generator)).Q
+    scale = torch.tensor([1.0, 4, 2, 0, 0, 0, 0, 0, 0])
+    P = (torch.randn(20_000, 9, generator=generator) * scale) @ basis.T
+    shares, patterns = page.directions(P.reshape(-1, 3, 3) + 5)
+    assert_close(shares[:3], torch.tensor([16.0, 4, 1]) / 21, rtol=0.1, atol=0)
+    assert float(shares[3:].abs().max()) < 1e-5 and patterns.shape == (9, 3, 3)
+    for k, of in enumerate((1, 2, 0)):
+        assert abs(float(patterns[k].flatten() @ basis[:, of])) > 0.99
+
+
+@pytest.mark.parametrize("k", [11, 8])
+@pytest.mark.parametrize(("wave", "width"), [(4, 1.5), (11, 3.5), (32, 7)])
+def test_a_pair_is_even_odd_and_without_mean(k, wave, width):
+    for angle in (0, 25, 90, 165):
+        c, s = gabor_pair(wave, width, angle, k)
+        assert c.shape == (k, k) and max(abs(c.mean()), abs(s.mean())) < 1e-12
+        assert_close(c.flip(0, 1), c)
+        assert_close(s.flip(0, 1), -s)
+        assert abs(float((c * s).sum())) < 1e-9
+        turned = gabor_pair(wave, width, angle + 90, k)
+        assert_close(turned[0], c.rot90(-1))
+
+
+def test_a_pair_by_hand():
+    c, s = gabor_pair(4, 1, 0, k=3)
+    assert_close(float(s[1, 2]), math.exp(-0.5))  # a quarter of a wave off the middle
+    assert_close(float(s[0, 2]), math.exp(-1))
+    assert_close(float(c[1, 1] - c[1, 0]), 1.0)
+    assert_close(float(c[0, 1] - c[0, 0]), math.exp(-0.5))
+    c, s = gabor_pair(4, 1, 90, k=3)
+    assert_close(float(s[2, 1]), math.exp(-0.5))  # the wave runs down now
+
+
+def test_explained_is_least_squares():
+    generator = torch.Generator().manual_seed(0)
+    K, pair = torch.randn(20, 11, 11, generator=generator), gabor_pair(8, 3, 40)
+    found = explained(K + 3, pair)  # a constant does not count
+    y = (K - K.mean((1, 2), keepdim=True)).flatten(1).double().T
+    fit = pair.flatten(1).T @ torch.linalg.lstsq(pair.flatten(1).T, y).solution
+    assert_close(found, 1 - (y - fit).square().sum(0) / y.square().sum(0), rtol=0, atol=1e-6)
+    assert_close(explained((2 * pair[:1] - 5 * pair[1:]), pair), torch.ones(1).double())
+    assert float(explained(torch.randn(500, 11, 11, generator=generator), pair).mean()) < 0.03

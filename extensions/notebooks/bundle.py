@@ -138,6 +138,8 @@ def files_for(cells: list[NotebookNode]) -> dict[str, str]:
     carry(sources(cells), texts)
     for path in live_files(cells):
         texts[name_of(path)] = path.read_text(encoding="utf-8")
+        if path.suffix == ".py":  # a view may build on what its page defines
+            carry([texts[name_of(path)]], texts)
     pages = {page.stem: page for page in find_pages()}
     waiting = named(cells) & set(pages)
     while waiting:

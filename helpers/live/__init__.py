@@ -24,6 +24,7 @@ VIEWS = {  # function: the module, the script and the style it is in
     "padding_stride": "padding",
     "shift_and_pool": "pooling",
     "switch_blocks": "blocks",
+    "turn_gabor": "gabor",
 }
 
 
