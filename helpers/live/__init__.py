@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 VIEWS = {  # function: the module, the script and the style it is in
+    "cover_places": "occlusion",
     "dense_to_local": "matrix",
     "drag_a_batch": "minibatch",
     "edit_network": "architecture",

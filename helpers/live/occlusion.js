@@ -6,7 +6,8 @@ import { clamp, diverging, html, paint, svg } from "./view.js";
  *   and with each place covered: `scores` of the class that the bare image gets, `answers`, and the map of
  *   that class in letters, bare, then differences from it.
  * @typedef {{item: number, net: string, at: number, tried: number[], names: string[], images: string[],
- *   trained: Found[], untrained: Found[]}} State `at` is the place that is covered; `tried` were before.
+ *   trained: Found[], untrained: Found[], moved?: boolean}} State `at` is the place that is covered; `tried`
+ *   were before; `moved`: the hand has chosen it, for this image and network.
  */
 
 const [SIDE, PLACES, STEP, FINEST] = [28, 6, 4, 8]; // pixels; places a side; their distance; steps of a map
@@ -54,8 +55,12 @@ export function say(state) {
 
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
+  live.start.moved = live.state.moved = false;
   /** @param {number} at */
-  const go = (at) => live.change({ at, tried: [...new Set([...live.state.tried, live.state.at])] });
+  const go = (at) => {
+    const tried = [...new Set([...live.state.tried, live.state.at])];
+    live.change({ at, tried, moved: true });
+  };
   /** @param {number} down @param {number} right */
   const move = (down, right) => () => {
     const [row, column] = cell(live.state.at);
@@ -81,9 +86,9 @@ function build(live) {
   live.steer(panels[0].over, "Covered place", keys, () => {
     return { max: PLACES ** 2 - 1, now: live.state.at, text: say(live.state) };
   });
-  const named = live.start.images.map((_, item) => [`image ${item + 1}`, { item, tried: [] }]);
+  const named = live.start.images.map((_, item) => [`image ${item + 1}`, { item, tried: [], moved: false }]);
   live.choice("Image", Object.fromEntries(named));
-  const [trained, untrained] = ["trained", "untrained"].map((net) => ({ net, tried: [] }));
+  const [trained, untrained] = ["trained", "untrained"].map((net) => ({ net, tried: [], moved: false }));
   live.choice("Network", { trained, untrained });
   live.button("Cover all places", () => live.change({ tried: [...Array(PLACES ** 2).keys()] }));
 
@@ -104,10 +109,10 @@ function build(live) {
   };
 }
 
-/** Whether the place that is covered costs a network most. @param {State} state @param {string} net */
+/** Whether a place was chosen that costs a network most. @param {State} state @param {string} net */
 function costsMost(state, net) {
   const fall = falls(found(state));
-  return state.net === net && fall[state.at] === Math.max(...fall);
+  return !!state.moved && state.net === net && fall[state.at] === Math.max(...fall);
 }
 
 /** @type {import("./view.js").View<State>} */

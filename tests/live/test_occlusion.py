@@ -159,3 +159,20 @@ def test_by_keyboard(page):
         return Array.from({ length: 36 }, (_, k) => data[4 * k] === 190).filter(Boolean).length;
     }"""
     page.wait_for_function(f"({blank})() === 0")
+
+
+def test_a_goal_is_not_met_before_the_hand_moves(open_page):
+    maps = torch.zeros(1, 37, 2, 6, 6)
+    maps[:, :, 0], maps[0, 15, 0] = 3, 1  # the place that is covered first costs most
+    page = open_page(
+        cover_places(images()[:1], maps, maps, NAMES[:2])._repr_mimebundle_()["text/html"]
+    )
+    page.wait_for_selector(".alive")
+    page.get_by_role("button", name="untrained", exact=True).click()
+    page.get_by_role("button", name="Cover all places").click()
+    says(page, "The untrained network says")
+    assert page.locator("li.met").count() == 0
+    page.get_by_role("slider", name="Covered place").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("li.met:has-text('the untrained')")
