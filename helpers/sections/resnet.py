@@ -108,7 +108,7 @@ class ResNeXtBlock(nn.Module):
 
 
 class ResNeXt(ResNet):
-    """ResNet with blocks of 16 groups; in stage 1 each has 4 channels."""
+    """ResNet with 16 groups a block: in stage 1 of 4 channels each."""
 
     def block(self, channels: int, use_1x1conv: bool = False, strides: int = 1) -> nn.Module:
         return ResNeXtBlock(channels, 16, 1, use_1x1conv, strides)
