@@ -1,61 +1,91 @@
-"""Residual and grouped blocks, and the networks of them, lifted from section 8.6."""
+"""Section 8.6: residual and grouped blocks, the networks of them, and what the page measures."""
 
 import itertools
-from functools import partial
+import statistics
 
 import pytest
 import torch
 from d2l import torch as d2l
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision import models
-from torchvision.models.resnet import BasicBlock
-from torchvision.models.resnet import Bottleneck as TorchvisionBottleneck
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from helpers.data import read_digits, to_float
 from helpers.pages import lift
+from helpers.sections.lenet import init_xavier
+from helpers.sections.resnet import Residual, ResNet, ResNeXt, ResNeXtBlock, conv_norm
+from helpers.sections.vgg import init_kaiming
 from helpers.summary import summary
 
 page = lift("8-6-resnet")
 BLOCKS = [(3, False, 1), (5, True, 1), (5, True, 2)]  # channels, 1×1 convolution, strides
-BOTTLENECK = partial(page.ResNeXtBlock, groups=1, bot_mul=1 / 4)
-RESNEXT = partial(page.ResNeXtBlock, groups=32, bot_mul=1 / 2)
-ARCH_50 = ((3, 256), (4, 512), (6, 1024), (3, 2048))
-
-
-def downsample(c_i: int, c_o: int, strides: int) -> nn.Sequential:
-    """Torchvision's projection shortcut."""
-    return nn.Sequential(nn.Conv2d(c_i, c_o, 1, strides, bias=False), nn.BatchNorm2d(c_o))
-
-
-def zero_convolutions(net: nn.Module) -> None:
-    for p in net.parameters():
-        if p.dim() == 4:
-            nn.init.zeros_(p)
+yes_no = True, False
 
 
 def images(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.rand(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
+def downsample(c_i: int, c_o: int, strides: int) -> nn.Sequential:
+    """Torchvision's 1×1 shortcut."""
+    return nn.Sequential(nn.Conv2d(c_i, c_o, 1, strides, bias=False), nn.BatchNorm2d(c_o))
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Give `target` the state of `source`, in order; the shapes must agree."""
+    pairs = zip(target.state_dict(), source.state_dict().values(), strict=True)
+    target.load_state_dict(dict(pairs))
+
+
+# Blocks
+
+
+def chain(P: dict[str, Tensor], X: Tensor, strides: int, identity: bool) -> Tensor:
+    """What Residual computes, from its parameters by name."""
+
+    def unit(name: str, Y: Tensor, stride: int = 1) -> Tensor:
+        W = P[f"{name}.0.weight"]
+        Y = F.conv2d(Y, W, P.get(f"{name}.0.bias"), stride, W.shape[-1] // 2)
+        if f"{name}.1.weight" in P:
+            norm = P[f"{name}.1.weight"], P[f"{name}.1.bias"]
+            Y = F.batch_norm(Y, None, None, *norm, training=True)
+        return Y
+
+    Y = unit("body.2", unit("body.0", X, strides).relu())
+    if "shortcut.0.weight" in P:
+        return (Y + unit("shortcut", X, strides)).relu()
+    return (Y + X if identity else Y).relu()
+
+
 def test_shapes_of_the_two_blocks():
     X = images(4, 3, 6, 6)
-    assert page.Residual(3)(X).shape == (4, 3, 6, 6)
-    assert page.Residual(6, use_1x1conv=True, strides=2)(X).shape == (4, 6, 3, 3)
-    assert page.Residual(6, True, 2)(images(4, 3, 7, 5)).shape == (4, 6, 4, 3)
+    assert Residual(3)(X).shape == (4, 3, 6, 6)
+    assert Residual(6, use_1x1conv=True, strides=2)(X).shape == (4, 6, 3, 3)
+    assert Residual(6, True, 2)(images(4, 3, 7, 5)).shape == (4, 6, 4, 3)
 
 
-def test_only_the_first_convolution_and_the_shortcut_stride():
-    block = page.Residual(6, use_1x1conv=True, strides=2)
-    block(images(4, 3, 6, 6))
-    convs = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
-    assert [(m.kernel_size, m.stride) for m in convs] == [
-        ((3, 3), (2, 2)), ((3, 3), (1, 1)), ((1, 1), (2, 2)),
-    ]  # fmt: skip
+@pytest.mark.parametrize(("kernel_size", "groups", "norm"), [(1, 1, True), (3, 2, False)])
+def test_a_unit_is_a_convolution_with_normalisation_or_bias(kernel_size, groups, norm):
+    unit = conv_norm(4, kernel_size, 2, groups, norm)
+    assert unit(images(2, 6, 7, 5)).shape == (2, 4, 4, 3)
+    conv = unit[0]
+    assert (conv.groups, conv.bias is None, len(unit)) == (groups, norm, 1 + norm)
+
+
+def test_at_zero_a_block_is_the_identity_or_nothing():
+    X = images(4, 3, 6, 6)
+    for norm, shortcut in itertools.product(yes_no, yes_no):
+        block = Residual(3, norm=norm, shortcut=shortcut)
+        block(X)
+        for p in block.parameters():
+            nn.init.zeros_(p)
+        assert torch.equal(block(X), X if shortcut else torch.zeros_like(X))
 
 
 def test_a_block_by_hand():
-    block = page.Residual(1, norm=False)
+    block = Residual(1, norm=False)
     block(torch.ones(1, 1, 3, 3))
     with torch.no_grad():
         for p in block.parameters():
@@ -71,12 +101,12 @@ def test_a_block_by_hand():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("c", "conv", "strides"), BLOCKS)
 def test_residual_equals_torchvision(c, conv, strides, dtype):
-    block = page.Residual(c, conv, strides).to(dtype)
+    block = Residual(c, conv, strides).to(dtype)
     oracle = BasicBlock(3, c, strides, downsample(3, c, strides) if conv else None).to(dtype)
     X = images(4, 3, 7, 6, dtype=dtype).requires_grad_()
     block(X)
-    page.copy_weights(block, oracle)
-    for mode in (True, False):
+    copy_weights(block, oracle)
+    for mode in yes_no:
         got, wanted = block.train(mode)(X), oracle.train(mode)(X)
         assert got.dtype == dtype
         assert_close(got, wanted)
@@ -85,9 +115,9 @@ def test_residual_equals_torchvision(c, conv, strides, dtype):
 
 
 @pytest.mark.parametrize(("c", "conv", "strides"), BLOCKS)
-@pytest.mark.parametrize(("norm", "shortcut"), list(itertools.product((True, False), repeat=2)))
+@pytest.mark.parametrize(("norm", "shortcut"), list(itertools.product(yes_no, repeat=2)))
 def test_what_is_ablated_is_gone(c, conv, strides, norm, shortcut):
-    block = page.Residual(c, conv, strides, norm=norm, shortcut=shortcut).double()
+    block = Residual(c, conv, strides, norm=norm, shortcut=shortcut).double()
     X = images(4, 3, 6, 6, dtype=torch.float64)
     Y = block(X)
     convs = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
@@ -96,75 +126,77 @@ def test_what_is_ablated_is_gone(c, conv, strides, norm, shortcut):
     assert len(norms) == (len(convs) if norm else 0)
     assert all((m.bias is None) == norm for m in convs)
     P = dict(block.named_parameters())
-    assert_close(Y, page.residual_by_hand(P, X, strides, identity=shortcut and not conv))
+    assert_close(Y, chain(P, X, strides, identity=shortcut and not conv))
     grads = torch.autograd.grad(Y.square().sum(), list(block.parameters()))
     assert len(grads) == len(P)  # every parameter takes part
-
-
-@pytest.mark.parametrize("norm", [True, False])
-def test_identity_at_zero(norm):
-    X = images(4, 3, 6, 6)
-    for shortcut in (True, False):
-        block = page.Residual(3, norm=norm, shortcut=shortcut)
-        block(X)
-        zero_convolutions(block)
-        for name, p in block.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(p)
-        assert torch.equal(block(X), X if shortcut else torch.zeros_like(X))
-
-
-@pytest.mark.parametrize("make", [page.Residual, page.PreActResidual, partial(BOTTLENECK)])
-def test_a_shortcut_that_does_not_fit_is_refused(make):
-    block = make(4)
-    with pytest.raises(ValueError, match=r"body gives shape \(4, 6, 6\), the shortcut \(1, 6, 6\)"):
-        block(images(2, 1, 6, 6))  # addition alone would broadcast in silence
-    with pytest.raises(ValueError, match="use_1x1conv=True"):
-        make(4, strides=2)(images(2, 4, 6, 6))
-
-
-def test_norm_by_hand_equals_functional():
-    Y = images(4, 3, 5, 4, dtype=torch.float64)
-    gamma, beta = torch.randn(2, 3, dtype=torch.float64)
-    P = {"a.1.weight": gamma, "a.1.bias": beta}
-    wanted = F.batch_norm(Y, None, None, gamma, beta, training=True)
-    assert_close(page.norm_by_hand(P, "a", Y), wanted)
-    assert torch.equal(page.norm_by_hand({}, "a", Y), Y)
 
 
 @pytest.mark.parametrize(("groups", "width"), [(1, 64), (32, 4)])
 @pytest.mark.parametrize(("conv", "strides"), [(False, 1), (True, 1), (True, 2)])
 def test_bottleneck_and_grouped_block_equal_torchvision(groups, width, conv, strides):
     c_i = 128 if conv else 256
-    mul = groups * width / 256
-    block = page.ResNeXtBlock(256, groups, mul, conv, strides).double()
+    block = ResNeXtBlock(256, groups, groups * width / 256, conv, strides).double()
     shortcut = downsample(c_i, 256, strides) if conv else None
-    oracle = TorchvisionBottleneck(c_i, 64, strides, shortcut, groups, width).double()
+    oracle = Bottleneck(c_i, 64, strides, shortcut, groups, width).double()
     X = images(2, c_i, 5, 4, dtype=torch.float64)
     block(X)
-    page.copy_weights(block, oracle)
+    copy_weights(block, oracle)
     assert_close(block(X), oracle(X))
 
 
+def three_forms(block: ResNeXtBlock, X: Tensor, g: int, strides: int) -> list[Tensor]:
+    """The body of a block as added paths, as joined paths, and with groups."""
+
+    def norm(layer: nn.Module, Y: Tensor, own: slice = slice(None)) -> Tensor:
+        return F.batch_norm(Y, None, None, layer.weight[own], layer.bias[own], training=True)
+
+    (down, one), (inside, two), (up, three) = (block.body[k] for k in (0, 2, 4))
+    d, paths = len(down.weight) // g, []
+    for i in range(g):
+        own = slice(i * d, (i + 1) * d)
+        Y = norm(one, F.conv2d(X, down.weight[own]), own).relu()
+        Y = F.conv2d(Y, inside.weight[own], stride=strides, padding=1)
+        paths.append(norm(two, Y, own).relu())
+    parts = up.weight.split(d, dim=1)
+    added = sum(F.conv2d(Y, W) for Y, W in zip(paths, parts, strict=True))
+    joined = F.conv2d(torch.cat(paths, 1), up.weight)
+    return [norm(three, added), norm(three, joined), block.body(X)]
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
-@pytest.mark.parametrize(("conv", "strides"), [(False, 1), (True, 1), (True, 2)])
-def test_grouped_block_is_a_sum_of_paths(groups, conv, strides):
-    block = page.ResNeXtBlock(8, groups, 1, conv, strides).double()
-    X = images(4, 8, 7, 6, dtype=torch.float64)
-    Y = block(X)
-    assert block.body[2][0].groups == groups
-    assert block.body[2][0].weight.shape == (8, 8 // groups, 3, 3)
-    assert_close(page.sum_of_paths(block, X, groups, strides), Y)
+@pytest.mark.parametrize("strides", [1, 2])
+def test_three_forms_of_a_block(groups, strides):
+    block = ResNeXtBlock(8, groups, 2, strides > 1, strides).double()
+    X = images(4, 8, 7, 6, dtype=torch.float64).requires_grad_()
+    block(X)
+    for p in block.parameters():  # no scale that is 1, no shift that is 0
+        nn.init.uniform_(p, -1, 1)
+    conv = block.body[2][0]
+    assert (conv.groups, conv.weight.shape) == (groups, (16, 16 // groups, 3, 3))
+    *forms, grouped = three_forms(block, X, groups, strides)
+    wanted = [X, *block.body.parameters()]
+    grads = torch.autograd.grad(grouped.square().mean(), wanted, retain_graph=True)
+    for form in forms:
+        assert_close(form, grouped)
+        found = torch.autograd.grad(form.square().mean(), wanted, retain_graph=True)
+        assert_close(found, grads)
 
 
-@pytest.mark.parametrize("groups", [0, 3, 16])
-def test_groups_that_do_not_divide_are_refused(groups):
-    with pytest.raises(ValueError, match=f"8 channels do not split into groups={groups}"):
-        page.ResNeXtBlock(8, groups, 1)
+def test_d2l_turns_the_number_of_groups_upside_down():
+    weights = []
+    for make in (ResNeXtBlock, d2l.ResNeXtBlock):
+        block = make(32, 16, 1)
+        block(images(2, 32, 6, 6))
+        weights.append([m for m in block.modules() if isinstance(m, nn.Conv2d)][1])
+    assert [conv.groups for conv in weights] == [16, 2]
+    assert weights[1].weight.numel() == 8 * weights[0].weight.numel()
 
 
-def test_stages_of_resnet_18():
-    table = summary(page.ResNet(), (1, 96, 96))
+# Networks
+
+
+def test_resnet_18_at_the_size_of_the_syllabus():
+    table = summary(ResNet(), (1, 96, 96))
     assert (table.params, table.macs) == (11_175_370, 318_657_536)
     frame = page.stages(table)
     assert frame["output"].tolist() == [
@@ -174,109 +206,120 @@ def test_stages_of_resnet_18():
     assert sum(parts[:-1]) == parts[-1] == table.params
 
 
+def test_the_stages_cost_alike_and_the_last_has_most_parameters():
+    frame = page.stages(summary(ResNet(), (1, 96, 96)))
+    params, macs = (
+        [int(text.replace(",", "")) for text in frame[name]]
+        for name in ("parameters", "multiply–adds")
+    )
+    assert max(macs[1:5]) < 1.2 * min(macs[1:5]) and 0.7 < params[4] / params[-1] < 0.8
+
+
 def test_arguments_of_the_network():
-    net = page.ResNet(lr=0.3, num_classes=7, width=lambda c: c // 8)
+    net = ResNet(((1, 64), (2, 8)), lr=0.3, num_classes=7)
     assert net(images(2, 3, 40, 48)).shape == (2, 7)
     assert net.configure_optimizers().param_groups[0]["lr"] == 0.3
-    assert net.net.stem[0][0].weight.shape == (8, 3, 7, 7)
-    assert net.net.stage4[0].body[0][0].weight.shape == (64, 32, 3, 3)
-    small = page.ResNet(((1, 4), (2, 8)), stem=4, small=True)
-    assert summary(small, (1, 28, 28)).rows[0].output == (4, 14, 14)
-    assert [len(stage) for stage in (small.net.stage1, small.net.stage2)] == [1, 2]
-    assert isinstance(small.net.stage1[0].shortcut, nn.Identity)
-    assert isinstance(small.net.stage2[0].shortcut, nn.Sequential)
-    bare = page.ResNet(((1, 4), (1, 8)), stem=4, small=True, norm=False)
-    assert not [m for m in bare.modules() if "BatchNorm" in type(m).__name__]
+    assert [len(stage) for stage in net.net[1:-1]] == [1, 2]
+    assert isinstance(net.net[1][0].shortcut, nn.Identity)
+    assert isinstance(net.net[2][0].shortcut, nn.Sequential)
+    bare = ResNet(((1, 64), (1, 8)), norm=False, shortcut=False)
+    kinds = {type(m).__name__ for m in bare.modules()}
+    assert not any("BatchNorm" in kind or kind == "Identity" for kind in kinds)
 
 
-@pytest.mark.parametrize(
-    ("name", "make"),
-    [
-        ("resnet18", page.ResNet),
-        ("resnet50", partial(page.ResNet, ARCH_50, block=BOTTLENECK)),
-        ("resnet152", partial(page.resnet, 152, (3, 8, 36, 3))),
-        ("resnext50_32x4d", partial(page.ResNet, ARCH_50, block=RESNEXT)),
-    ],
-)
-def test_same_parameters_as_torchvision_one_for_one(name, make):
+def test_parameters_are_torchvisions_one_for_one():
     with torch.device("meta"):
-        ours, theirs = make(num_classes=1000), getattr(models, name)()
-        ours(torch.zeros(2, 3, 64, 64))
-    shapes = [[tuple(v.shape) for v in net.state_dict().values()] for net in (ours, theirs)]
-    assert shapes[0] == shapes[1]
-
-
-def test_d2l_variant_has_3008_parameters_more():
-    make = partial(page.ResNet, num_classes=1000)
-    paper = page.on_meta(make, side=64).params
-    variant = page.on_meta(partial(make, block=d2l.Residual), side=64).params
-    assert (paper, variant + 64) == (11_689_512, 11_692_520)  # 64 biases of the stem
+        for name, blocks in (("resnet18", (2, 2, 2, 2)), ("resnet34", (3, 4, 6, 3))):
+            arch = tuple(zip(blocks, (64, 128, 256, 512), strict=True))
+            ours, theirs = ResNet(arch, num_classes=1000), getattr(models, name)()
+            ours(torch.zeros(2, 3, 64, 64))
+            shapes = [[tuple(v.shape) for v in n.state_dict().values()] for n in (ours, theirs)]
+            assert shapes[0] == shapes[1]
 
 
 def test_resnet_18_computes_what_torchvision_computes():
-    net, oracle = page.ResNet(num_classes=10), models.resnet18(num_classes=10)
-    X = images(2, 3, 33, 40)
-    net(X)
-    page.copy_weights(net, oracle)
-    with torch.no_grad():
-        assert_close(net.eval()(X), oracle.eval()(X))
-
-
-def test_kaiming_keeps_the_variance_through_relus():
     torch.manual_seed(0)
-    layers = [layer for _ in range(6) for layer in (nn.Conv2d(64, 64, 3, padding=1), nn.ReLU())]
-    net = nn.Sequential(*layers)
-    net.apply(page.init_kaiming)
-    assert all(torch.count_nonzero(layer.bias) == 0 for layer in net[::2])
-    X = torch.randn(4, 64, 16, 16)
-    with torch.no_grad():
-        ratio = float(net(X).square().mean() / X.square().mean())
-    assert 0.3 < ratio < 2  # wrong by a factor of two a layer: 1/64 or 64
-    dense = nn.Linear(400, 100)
-    page.init_kaiming(dense)
-    assert abs(float(dense.weight.detach().std()) * 20 - 1) < 0.02
+    ours, theirs, X = ResNet(num_classes=1000), models.resnet18(), images(2, 3, 33, 33)
+    ours(X)  # shapes, and statistics that are not those of the start
+    copy_weights(ours, theirs)
+    assert_close(ours.eval()(X), theirs.eval()(X), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("depth", "blocks"), [(8, 1), (20, 3), (32, 5)])
+def test_resnext_has_sixteen_groups_of_four_channels_and_more():
+    net = ResNeXt()
+    net(images(2, 1, 40, 40))
+    grouped = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.groups > 1]
+    assert len(grouped) == 8 and {m.groups for m in grouped} == {16}
+    assert [m.weight.shape[1] for m in grouped] == [4, 4, 8, 8, 16, 16, 32, 32]
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(8, 1), (20, 3), (44, 7)])
 def test_small_resnet_has_as_many_layers_as_it_says(depth, blocks):
     net = page.small_resnet(depth, norm=False, shortcut=False)
     net(images(2, 1, 28, 28))
     assert sum(p.dim() > 1 for p in net.parameters()) == depth
-    assert len(net.net.stage3) == blocks
+    assert len(net.net[3]) == blocks
 
 
-@pytest.mark.parametrize("depth", [2, 7, 10])
-def test_small_resnet_refuses_other_depths(depth):
-    with pytest.raises(ValueError, match=f"depth={depth} is not 6n"):
-        page.small_resnet(depth)
+@pytest.mark.parametrize("norm", yes_no)
+@pytest.mark.parametrize("shortcut", yes_no)
+def test_small_resnet_has_the_parts_that_are_asked_for(norm, shortcut):
+    net = page.small_resnet(8, norm, shortcut)
+    blocks = [m for m in net.modules() if isinstance(m, Residual)]
+    assert any("BatchNorm" in type(m).__name__ for m in net.modules()) == norm
+    assert all((block.shortcut is not None) == shortcut for block in blocks)
 
 
-def test_preactivation_keeps_the_identity_path():
-    X = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(0))
-    block = page.PreActResidual(3)
-    block(X)
-    bn, conv_bn, last = block.first[0], block.body[0], block.body[2]
-    Z = F.relu(F.batch_norm(X, None, None, bn.weight, bn.bias, training=True))
-    Y = F.conv2d(Z, conv_bn[0].weight, padding=1)
-    Y = F.relu(F.batch_norm(Y, None, None, conv_bn[1].weight, conv_bn[1].bias, training=True))
-    assert_close(block(X), X + F.conv2d(Y, last.weight, padding=1))
-    zero_convolutions(block)
-    assert torch.equal(block(X), X)
+def test_gradients_at_the_start_of_44_layers():
+    digits = read_digits()[0]
+    X, y = to_float(digits.images[:64], (28, 28)), digits.labels[:64]
+    spread, first = {}, {}
+    for *variant, seed in itertools.product(yes_no, yes_no, range(5)):
+        torch.manual_seed(seed)
+        net = page.small_resnet(44, *variant).eval()
+        net.apply_init([X[:2]], init_kaiming)
+        weights = [p for p in net.train().parameters() if p.shape[2:] == (3, 3)]
+        norms = [float(g.norm()) for g in torch.autograd.grad(net.loss(net(X), y), weights)]
+        spread.setdefault(tuple(variant), []).append(max(norms) / min(norms))
+        first.setdefault(tuple(variant), []).append(norms[0])
+    mean = statistics.geometric_mean  # one start in five does not upset it
+    assert mean(spread[True, False]) > 60 and mean(spread[True, True]) < 40
+    assert mean(first[False, True]) > 50 and mean(first[False, False]) < 0.03
 
 
-def test_zero_last_makes_every_block_the_identity():
-    X = images(4, 3, 6, 6)
-    for norm in (True, False):
-        block = page.Residual(3, norm=norm)
-        block(X)
-        block.apply(page.init_zero_last)  # the block comes after its parts
-        assert torch.equal(block(X), X)
-        assert torch.count_nonzero(block.body[0][0].weight) > 0
+# Blocks that are off
 
 
-def test_figures_are_drawn():
-    _, ax = page.plt.subplots()
-    page.draw_block(ax, 0.3, "3×3 conv", "1×1", ("X", "Y"))
-    texts = [text.get_text() for text in ax.texts]
-    assert texts.count("BN") == 2 and "+" in texts and "1×1" in texts
-    page.plt.close("all")
+def made(**options) -> ResNet:
+    torch.manual_seed(0)
+    net = ResNet(**options)
+    net.eval().apply_init([images(2, 1, 40, 40)], init_xavier)
+    return net
+
+
+@torch.no_grad()
+def by_replacement(net: nn.Sequential, on: int, X: torch.Tensor) -> torch.Tensor:
+    """The same network with identities, or bare shortcuts, in place of blocks that are off."""
+    Z, blocks = net[0](X), [block for stage in net[1:-1] for block in stage]
+    for k, block in enumerate(blocks):
+        if on >> k & 1:
+            Z = block(Z)
+        elif isinstance(block.shortcut, nn.Sequential):
+            Z = F.relu(block.shortcut(Z))
+    return net[-1](Z)
+
+
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_right_answers_for_sets_of_blocks(shortcut):
+    net, X = made(shortcut=shortcut).net, images(6, 1, 40, 40)
+    sets = [255, 0b11111101, 0b10111111, 0b01011010, 0]
+    for on in sets:
+        cut = not shortcut and any(not on >> k & 1 for k in (2, 4, 6))
+        y = torch.zeros(6, dtype=torch.long) if cut else by_replacement(net, on, X).argmax(1)
+        counts = page.count_right(net, X, y)
+        assert len(counts) == 256 and counts[on] == (None if cut else 6)
+
+
+def test_cut_networks_are_counted_as_none():
+    counts = page.count_right(made(shortcut=False).net, images(2, 1, 40, 40), torch.zeros(2))
+    assert sum(count is not None for count in counts) == 2**5
