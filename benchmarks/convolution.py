@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.timing import alternate, report, timed
-from helpers.pages import lift
+from tools.lift import lift
 
 
 def main(side: int = 128, kernel: int = 5, rounds: int = 7) -> None:

@@ -42,9 +42,9 @@ from torch.utils.data import DataLoader, Subset
 from benchmarks.timing import alternate, isolated, report
 from helpers.data import FashionMNIST
 from helpers.device import best_device, data_root, describe_device, fast_dtype
-from helpers.pages import lift
 from helpers.summary import summary
 from helpers.training import Trainer
+from tools.lift import lift
 
 BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.pages import lift
 from helpers.sections.from_dense_layers_to_convolutions import dense_image, spread_kernel
+from tools.lift import lift
 
 page = lift("7-1-from-dense-layers-to-convolutions")
 DTYPES = (torch.float32, torch.float64)

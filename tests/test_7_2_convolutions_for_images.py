@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers.pages import lift
 from helpers.sections.convolutions_for_images import corr2d as loops
 from helpers.sections.convolutions_for_images import im2col
+from tools.lift import lift
 
 page = lift("7-2-convolutions-for-images")
 FORMS = [loops, page.corr2d_im2col]

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from helpers.pages import lift
 from helpers.sections.padding_and_stride import (
     out_size,
     pair,
@@ -14,6 +13,7 @@ from helpers.sections.padding_and_stride import (
     window,
     zero_pad,
 )
+from tools.lift import lift
 
 page = lift("7-3-padding-and-stride")
 X = torch.arange(1.0, 17).reshape(4, 4)

@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers.pages import lift
 from helpers.sections.channels import (
     conv_cost,
     corr2d_1x1,
@@ -17,6 +16,7 @@ from helpers.sections.channels import (
     corr2d_multi_in_out,
 )
 from tools.answers import execute, solution_of
+from tools.lift import lift
 
 page = lift("7-4-channels")
 

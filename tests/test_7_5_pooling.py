@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from helpers.pages import lift
 from helpers.sections.pooling import pool2d, pooled_size
+from tools.lift import lift
 
 page = lift("7-5-pooling")
 X9 = torch.arange(9.0).reshape(3, 3)

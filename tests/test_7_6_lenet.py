@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers.pages import lift
 from helpers.sections.lenet import (
     LeNet,
     gradient_norms,
@@ -18,6 +17,7 @@ from helpers.sections.lenet import (
     spreads,
 )
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("7-6-lenet")
 ACTIVATIONS = {nn.Sigmoid: torch.sigmoid, nn.ReLU: torch.relu, nn.Tanh: torch.tanh}

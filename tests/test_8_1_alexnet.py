@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision.transforms import functional as TF
 
-from helpers.pages import lift
 from helpers.sections.alexnet import AlexNet, explained, gabor_pair
 from helpers.sections.lenet import init_xavier
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("8-1-alexnet")
 

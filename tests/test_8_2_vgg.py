@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers.pages import lift
 from helpers.sections.lenet import init_xavier
 from helpers.sections.vgg import VGG, compose, init_kaiming, vgg_block
 from helpers.summary import summary
 from tools.answers import execute, solution_of
+from tools.lift import lift
 
 page = lift("8-2-vgg")
 VGG_11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))

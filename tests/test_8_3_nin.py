@@ -10,11 +10,11 @@ from torch.testing import assert_close
 
 from helpers.data import ImageSet
 from helpers.live.occlusion import covered
-from helpers.pages import lift
 from helpers.sections.lenet import init_xavier
 from helpers.sections.nin import NiN, nin_block
 from helpers.sections.vgg import init_kaiming
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("8-3-nin")
 DTYPES = [torch.float32, torch.float64]

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torchvision import models
 
-from helpers.pages import lift
 from helpers.sections.googlenet import GoogLeNet, Inception, conv
 from helpers.sections.vgg import init_kaiming
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("8-4-googlenet")
 # The paper's table 1, in its order: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection.

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from helpers.pages import lift
 from helpers.sections.batch_normalisation import BatchNorm, BNLeNet, BNLeNetScratch, batch_norm
 from helpers.sections.lenet import LeNet, init_xavier
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("8-5-batch-normalisation")
 SHAPES = [(2, 3), (5, 1), (8, 4), (1, 3, 2, 2), (2, 1, 1, 3), (4, 3, 5, 6)]

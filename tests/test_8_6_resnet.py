@@ -13,11 +13,11 @@ from torchvision import models
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from helpers.data import read_digits, to_float
-from helpers.pages import lift
 from helpers.sections.lenet import init_xavier
 from helpers.sections.resnet import Residual, ResNet, ResNeXt, ResNeXtBlock, conv_norm
 from helpers.sections.vgg import init_kaiming
 from helpers.summary import summary
+from tools.lift import lift
 
 page = lift("8-6-resnet")
 BLOCKS = [(3, False, 1), (5, True, 1), (5, True, 2)]  # channels, 1×1 convolution, strides

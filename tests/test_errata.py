@@ -7,7 +7,7 @@ import jupytext
 import pytest
 import torch
 
-from helpers.pages import find_page, lift
+from tools.lift import find_page, lift
 from tools.style import count_checks
 
 PAGE = find_page("errata")

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from extensions.search import read_terms
-from helpers.pages import ROOT, find_page, lift
 from helpers.sections.lenet import init_xavier
+from tools.lift import find_page, lift
+from tools.pages import ROOT
 from tools.style import WIDTH, count, tags
 
 PAGE = find_page("when-training-fails")

@@ -18,7 +18,7 @@ import jupytext
 
 from exercises import Code, Mistake, Values, exercises_of, sections
 from helpers.checking import Crash, attempt, digest, plain
-from helpers.pages import DEFINITIONS, lift
+from tools.lift import DEFINITIONS, lift
 from tools.pages import ROOT
 
 ANSWERS = ROOT / "helpers" / "answers"

@@ -79,11 +79,12 @@ def module_source(page: Path) -> str | None:
             f"{page.stem} exports cells that use {', '.join(missing)}, which no exported cell "
             "defines and no cell imports: tag the defining cell `export`, too"
         )
-    number = page.stem.split("-")
     title = next(
         line[2:] for cell in notebook.cells for line in cell.source.split("\n") if line[:2] == "# "
     )
-    head = f'"""What section {number[0]}.{number[1]}, {title}, builds; `make export` writes it."""'
+    number = re.match(r"(\d+)-(\d+)-", page.stem)
+    place = "section {}.{}, {}".format(*number.groups(), title) if number else f"the page {title}"
+    head = f'"""What {place}, builds; `make export` writes it."""'
     needed = "\n".join(sorted(available[name] for name in used))
     return _formatted("\n\n".join([textwrap.fill(head, 100), needed, *cells]) + "\n", page)
 

@@ -3,7 +3,7 @@
     python -m tools.new 8-7-densenet
 
 The page is held to the rules for all pages from the start; the limits of what is drawn bind it when
-its name moves from BEGUN to MADE_ANEW in tools/style.py.
+its name leaves BEGUN in tools/style.py.
 """
 
 import re

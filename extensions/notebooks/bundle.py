@@ -10,14 +10,13 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from extensions.notebooks.editions import EXERCISE, tags, without_solutions
 from helpers.live import VIEWS
 from helpers.live.view import HERE, files
-from tools.pages import ROOT, find_pages, read_source
+from tools.pages import ROOT, find_pages
 
-DATA = re.compile(r"application/vnd\.convnets\.")  # types of outputs that pages read, not show
+READ = {"application/vnd.convnets.history+json"}  # types of outputs that other pages read
 CHECKING = "helpers/checking.py"
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
 PREFACE = "*This notebook runs by itself:* the next two cells bring what it needs."
@@ -32,7 +31,6 @@ PACKAGES = {  # whose names are not those of their modules
     "PIL": "pillow",
     "sklearn": "scikit-learn",
 }
-IN_A_CLONE = {"jupytext"}  # imported only where the pages' sources are
 PROFILES = """
 # BOOK_PROFILE chooses how much training cells do: check (the digits that scikit-learn carries),
 # quick (a part of Fashion-MNIST; the default without a GPU) or full (all of it).
@@ -140,16 +138,9 @@ def files_for(cells: list[NotebookNode]) -> dict[str, str]:
         texts[name_of(path)] = path.read_text(encoding="utf-8")
         if path.suffix == ".py":  # a view may build on what its page defines
             carry([texts[name_of(path)]], texts)
-    pages = {page.stem: page for page in find_pages()}
-    waiting = named(cells) & set(pages)
-    while waiting:
-        page = pages.pop(waiting.pop())
-        recording = essence(page)
-        texts[name_of(page.with_suffix(".ipynb"))] = json.dumps(
-            recording, ensure_ascii=False, indent=1
-        )
-        carry(sources(recording.cells), texts)
-        waiting |= named(recording.cells) & set(pages)
+    for page in find_pages():
+        if page.stem in named(cells):
+            texts[name_of(page.with_suffix(".ipynb"))] = json.dumps(histories(page), indent=1)
     if "benchmarks" in named(cells):
         for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
             texts[name_of(path)] = path.read_text(encoding="utf-8")
@@ -198,10 +189,8 @@ def imported(source: str) -> set[str]:
 def needed(cells: list[NotebookNode], texts: dict[str, str]) -> set[str]:
     """Modules that must be installed for some cells and for what they bring along."""
     code = sources(cells) + [text for name, text in texts.items() if name.endswith(".py")]
-    brought = [text for name, text in texts.items() if name.endswith(".ipynb")]
-    code += [source for text in brought for source in sources(nbformat.reads(text, 4).cells)]
     tops = {name.split(".")[0] for source in code for name in imported(source)}
-    tops -= {*sys.stdlib_module_names, "helpers", *IN_A_CLONE}
+    tops -= {*sys.stdlib_module_names, "helpers"}
     return tops | D2L_IMPORTS if "d2l" in tops else tops
 
 
@@ -234,23 +223,16 @@ def named(cells: list[NotebookNode]) -> set[str]:
     return {node.value for node in nodes if isinstance(node.value, str)}
 
 
-def essence(page: Path) -> NotebookNode:
-    """The code of a page's lesson, and of its outputs what other pages read: histories."""
-    notebook = read_source(page)
-    cells = without_solutions(notebook.cells)
-    notebook.cells = [c for c in cells if c.cell_type == "code" and not tags(c) & EXERCISE]
-    recording = page.with_suffix(".ipynb")
-    recorded = nbformat.read(recording, as_version=4).cells if recording.is_file() else []
-    outputs = {cell.source: cell.get("outputs", []) for cell in recorded}
-    for cell in notebook.cells:
-        cell.metadata = {}
-        for output in outputs.get(cell.source, []):
-            data = {
-                kind: value for kind, value in output.get("data", {}).items() if DATA.match(kind)
-            }
+def histories(page: Path) -> NotebookNode:
+    """Of a page's recording what other pages read: the histories among its outputs."""
+    recorded = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells
+    kept = new_code_cell()
+    for cell in recorded:
+        for output in cell.get("outputs", []):
+            data = {k: v for k, v in output.get("data", {}).items() if k in READ}
             if data:
-                cell.outputs.append(new_output("display_data", data=data))
-    return notebook
+                kept.outputs.append(new_output("display_data", data=data))
+    return new_notebook(cells=[kept])
 
 
 def literal(text: str) -> str:

@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 import pytest
 
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 PAGE = """\
 ---

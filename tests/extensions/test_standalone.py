@@ -18,13 +18,15 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from exercises import Code, exercises_of, note, sections
 from extensions.notebooks import bundle, standalone
 from extensions.notebooks.editions import sealed, with_checks_in_reach, without_solutions
+from helpers.history import recorded_histories
 from helpers.live.view import emptied
-from helpers.pages import ROOT, find_page
 from tests.conftest import HTML, INSTRUCTOR
 from tests.regression.kernel import CLOSE_NETWORK
 from tests.test_book import PAGES, SECTIONS
 from tools.answers import cells_of, code_of, page_of, solution_of
 from tools.fresh import copy_environment, run
+from tools.lift import find_page
+from tools.pages import ROOT
 
 SHORT = "7-5-pooling"
 ANSWERS = "answers/7_3.json"
@@ -155,7 +157,7 @@ def brought_by(page: Path) -> dict[str, str]:
 def test_what_a_page_imports_travels_inside_as_it_is():
     files = brought_by(find_page("8-6-resnet"))
     assert {"helpers/__init__.py", "helpers/training.py", "helpers/data.py"} < set(files)
-    assert "helpers/pages.py" not in files and "helpers/checking.py" not in files
+    assert "helpers/claims.py" in files and "helpers/fields.py" in files
     assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())
 
 
@@ -197,16 +199,13 @@ def test_a_page_with_checks_brings_what_they_judge_by():
     assert 'REPORT = "https://example.org/issues"' in files["helpers/checking.py"]
 
 
-def test_a_page_brings_the_pages_that_it_lifts_from():
-    files = brought_by(find_page("errata"))
-    lifted = find_page("8-4-googlenet")
-    name = lifted.relative_to(ROOT).with_suffix(".ipynb").as_posix()
-    brought = nbformat.reads(files[name], as_version=4)
-    lesson = [c for c in without_solutions(jupytext.read(lifted).cells) if c.cell_type == "code"]
-    lesson = [c for c in lesson if not {"starter", "check"} & set(c.metadata.get("tags", []))]
-    assert [c.source for c in brought.cells] == [c.source for c in lesson]
-    kinds = {kind for c in brought.cells for output in c.outputs for kind in output.data}
-    assert kinds == {f"application/vnd.convnets.{kind}+json" for kind in ("history", "claim")}
+def test_a_page_brings_the_histories_that_it_reads():
+    files = brought_by(find_page("results"))
+    kept = [name for name in files if name.endswith(".ipynb")]
+    assert len(kept) == 7
+    for name in kept:
+        (cell,) = nbformat.reads(files[name], as_version=4).cells
+        assert not cell.source and len(cell.outputs) == len(recorded_histories(Path(name).stem))
 
 
 @pytest.mark.parametrize("text", ["plain\n", "back\\slash\n", "'''", "ends with '", "\\"])

@@ -12,7 +12,7 @@ import torch
 
 from helpers import checking
 from helpers.checking import RIGHT, WAITING, WRONG, digest, judge
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 DOUBLE = {
     "name": "double",

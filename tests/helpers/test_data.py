@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 import helpers.data as module
 from helpers.data import BatchLoader, FashionMNIST, ImageSet, Source, read_digits, split, to_float
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 COUNTS = {"train": 600, "t10k": 120}
 

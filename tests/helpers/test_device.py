@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers.device import best_device, describe_device, fast_dtype
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 
 def test_an_accelerator_is_preferred_to_the_cpu():

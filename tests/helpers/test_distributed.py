@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from helpers.data import BatchLoader, ImageSet
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 PAGE = '''
 import json, os, signal, sys, warnings

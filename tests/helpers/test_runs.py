@@ -23,8 +23,8 @@ import helpers.profile
 from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
 from helpers.definitions import from_book, holds_packages
-from helpers.pages import ROOT
 from helpers.runs import run_key, train
+from tools.pages import ROOT
 
 SOURCE = '''
 import torch

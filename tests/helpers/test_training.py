@@ -11,8 +11,8 @@ from torchvision.transforms import v2
 
 from helpers import training
 from helpers.data import FashionMNIST, ImageSet, read_digits
-from helpers.pages import ROOT
 from helpers.training import Trainer, evaluate, predict
+from tools.pages import ROOT
 
 
 class Linear(d2l.Classifier):

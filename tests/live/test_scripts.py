@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from helpers.pages import ROOT
+from tools.pages import ROOT
 
 FOLDER = ROOT / "tools" / "js"
 

@@ -12,7 +12,6 @@ import torch
 
 from exercises import Code, Values, exercises_of, sections
 from helpers import checking
-from helpers.pages import lift
 from tests.tools.mutants import mutants
 from tools.answers import (
     ANSWERS,
@@ -26,6 +25,7 @@ from tools.answers import (
     solution_of,
     source_of,
 )
+from tools.lift import lift
 
 ALL = [(section, exercise) for section in sections() for exercise in exercises_of(section)]
 of_every_section = pytest.mark.parametrize("section", sections())

@@ -8,35 +8,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
+from tools.pages import ROOT, read_source
 
-ROOT = Path(__file__).resolve().parent.parent
 EXERCISE = {"starter", "check", "solution"}  # tags of cells that define a name anew, on purpose
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
 def find_page(stem: str) -> Path:
-    """Source of the page of that name; its recording where only that is there.
+    """Source of the page of that name.
 
     Raises:
         FileNotFoundError: no page has that name.
     """
-    chapters = ROOT / "chapters"
-    found = sorted(chapters.rglob(f"{stem}.md")) or sorted(chapters.rglob(f"{stem}.ipynb"))
+    found = sorted((ROOT / "chapters").rglob(f"{stem}.md"))
     if not found:
         raise FileNotFoundError(f"no page {stem}.md below chapters/")
     return found[0]
 
 
 def code_cells(page: Path) -> list[str]:
-    """Sources of the code cells of a page's lesson, in its source or recording."""
-    if page.suffix == ".ipynb":
-        notebook = nbformat.read(page, as_version=4)
-    else:
-        import jupytext  # not needed, and often not there, where a notebook runs by itself
-
-        notebook = jupytext.read(page)
-    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    """Sources of the code cells of a page's lesson."""
+    code = (cell for cell in read_source(page).cells if cell.cell_type == "code")
     return [cell.source for cell in code if not EXERCISE & set(cell.metadata.get("tags", []))]
 
 
