@@ -10,7 +10,7 @@ def matrix(random: Random, height: int, width: int) -> list[list[int]]:
 
 
 def kernel(random: Random) -> list:
-    return [[matrix(random, 3, 3)]]
+    return [[[[random.randint(-3, 3)]]]]
 
 
 BOTTLENECK = Values(
@@ -167,7 +167,6 @@ def draw_groups(random: Random) -> tuple[str, dict]:
     return f"grouped(X, W, {g})", inputs
 
 
-CENTRE = [[[[0, 0, 0], [0, 1, 0], [0, 0, 0]]]]
 PREACTIVATION = Code(
     "resnet-preactivation",
     name="pre_activation",
@@ -176,32 +175,21 @@ PREACTIVATION = Code(
         "every value, negative ones too, and every gradient passes unchanged."
     ),
     cases=[
-        ("pre_activation(X, W, V)", {"X": [[[[2, -3]]]], "W": CENTRE, "V": CENTRE}),
+        ("pre_activation(X, W, V)", {"X": [[[[2, -3]]]], "W": [[[[1]]]], "V": [[[[1]]]]}),
         (
             "pre_activation(X, W, V)",
-            {
-                "X": [[[[1, -2], [3, 4]]]],
-                "W": [[[[0, 0, 0], [0, -1, 0], [0, 0, 0]]]],
-                "V": CENTRE,
-            },
+            {"X": [[[[1, -2], [3, 4], [0, -5]]]], "W": [[[[-1]]]], "V": [[[[1]]]]},
         ),
         (
             "pre_activation(X, W, V)",
             {
-                "X": [[[[-1, 2, -3]]]],
-                "W": [[[[0, 0, 0], [1, 0, -1], [0, 0, 0]]]],
-                "V": [[[[0, 0, 0], [0, -2, 0], [0, 0, 0]]]],
+                "X": [[[[1, -2]], [[3, -1]]]],
+                "W": [[[[1]], [[-1]]], [[[2]], [[1]]]],
+                "V": [[[[1]], [[0]]], [[[-1]], [[2]]]],
             },
         ),
-        (
-            "pre_activation(X, W, V)",
-            {
-                "X": [[[[5], [-4], [1]]]],
-                "W": [[[[0, 1, 0], [0, -1, 0], [0, 2, 0]]]],
-                "V": [[[[0, 3, 0], [0, 1, 0], [0, -1, 0]]]],
-            },
-        ),
-    ],  # fmt: skip
+        ("pre_activation(X, W, V)", {"X": [[[[5], [-4], [1]]]], "W": [[[[2]]]], "V": [[[[-3]]]]}),
+    ],
     mistakes=[
         Mistake(
             "A ReLU after the sum",
@@ -217,8 +205,8 @@ PREACTIVATION = Code(
             "Convolution before activation",
             "The order inside is turned round: ReLU, convolution, ReLU, convolution.",
             {
-                "F.conv2d(X.relu(), W, padding=1)": "F.conv2d(X, W, padding=1).relu()",
-                "F.conv2d(Y.relu(), V, padding=1)": "F.conv2d(Y, V, padding=1).relu()",
+                "F.conv2d(X.relu(), W)": "F.conv2d(X, W).relu()",
+                "F.conv2d(Y.relu(), V)": "F.conv2d(Y, V).relu()",
             },
         ),
         Mistake(
@@ -240,8 +228,8 @@ PREACTIVATION = Code(
     second="""
 def pre_activation(X, W, V):
     c = X.shape[1]
-    first = nn.Conv2d(c, c, 3, padding=1, bias=False)
-    second = nn.Conv2d(c, c, 3, padding=1, bias=False)
+    first = nn.Conv2d(c, c, 1, bias=False)
+    second = nn.Conv2d(c, c, 1, bias=False)
     first.weight, second.weight = nn.Parameter(W), nn.Parameter(V)
     body = nn.Sequential(nn.ReLU(), first, nn.ReLU(), second)
     return body(X) + X
