@@ -17,10 +17,11 @@ from urllib.parse import urljoin, urlparse
 
 import nbformat
 from docutils import nodes
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from tools.pages import recording_of
+from tools.pages import HISTORY_TYPE, recording_of
 
 HOW_TO_RUN = "how-to-run"
 PICTURE = "_static/page.png"
@@ -39,11 +40,21 @@ def say_what_it_was_made_on(
     recording = recording_of(Path(app.env.doc2path(pagename))) if doctree else None
     if recording is None or not recording.is_file():
         return
-    made_on = nbformat.read(recording, as_version=4).metadata.get("book")
+    notebook = nbformat.read(recording, as_version=4)
+    made_on = notebook.metadata.get("book")
     if made_on:
+        made_on = {**made_on, "device": " and ".join([made_on["device"], *trained_on(notebook)])}
         link = app.builder.get_relative_uri(pagename, HOW_TO_RUN)
         head, title, rest = context["body"].partition("</h1>")
         context["body"] = f"{head}{title}\n{conditions_line(made_on, link)}{rest}"
+
+
+def trained_on(notebook: NotebookNode) -> list[str]:
+    """Other devices than a CPU on which networks of a recording were trained."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    histories = (output.get("data", {}).get(HISTORY_TYPE) for output in outputs)
+    devices = sorted({history["device"] for history in histories if history})
+    return [f"{name} (networks)" for name in devices if not name.startswith("CPU")]
 
 
 def conditions_line(made_on: dict[str, str], link: str) -> str:

@@ -1,12 +1,14 @@
 """What a training run has measured, as text for people and as data for recordings."""
 
 import json
+import textwrap
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 HISTORY_TYPE = "application/vnd.convnets.history+json"  # of a history among a cell's outputs
 CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
+COLUMNS = 56  # of text, all that a phone shows
 RESULTS = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds")
 
 
@@ -67,16 +69,17 @@ class History:
         return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
 
     def __str__(self) -> str:
-        title = f"{self.model}, {self.params:,} parameters: {self.setting}"
+        title = f"{self.model}, {self.params:,} parameters"
+        setting = textwrap.fill(self.setting, COLUMNS)
         if not len(self):
-            return f"{title}; stopped before the end of the first epoch"
+            return f"{title}; stopped before the end of the first epoch\n{setting}"
         wanted = f" of {self.max_epochs}" if len(self) < self.max_epochs else ""
         stopped = " (interrupted)" if self.interrupted else ""
         return (
-            f"{title}\n"
+            f"{title}\n{setting}\n"
             f"{len(self)}{wanted} epochs{stopped} in {sum(self.seconds):.1f} s, "
             f"{self.images_per_second:,.0f} images/s\n"
-            f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation); "
+            f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation)\n"
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
 

@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
+HISTORY_TYPE = "application/vnd.convnets.history+json"  # as in helpers.history
 VERDICTS = {"proof", "claims", "recorded-claims"}  # tags of cells that print one line
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 

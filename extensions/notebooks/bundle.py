@@ -14,9 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.live import VIEWS
 from helpers.live.view import HERE, files
-from tools.pages import ROOT, find_pages
+from tools.pages import HISTORY_TYPE, ROOT, find_pages
 
-READ = {"application/vnd.convnets.history+json"}  # types of outputs that other pages read
 CHECKING = "helpers/checking.py"
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
 PREFACE = "*This notebook runs by itself:* the next two cells bring what it needs."
@@ -229,7 +228,7 @@ def histories(page: Path) -> NotebookNode:
     kept = new_code_cell()
     for cell in recorded:
         for output in cell.get("outputs", []):
-            data = {k: v for k, v in output.get("data", {}).items() if k in READ}
+            data = {k: v for k, v in output.get("data", {}).items() if k == HISTORY_TYPE}
             if data:
                 kept.outputs.append(new_output("display_data", data=data))
     return new_notebook(cells=[kept])

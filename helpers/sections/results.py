@@ -1,5 +1,7 @@
 """What the page Results over all models, builds; `make export` writes it."""
 
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +29,7 @@ class TunedResNet(ResNet):
     def loss(self, Y_hat: Tensor, Y: Tensor) -> Tensor:
         return F.cross_entropy(Y_hat, Y, label_smoothing=self.smoothing)
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> tuple[Any, Any]:
         optim = torch.optim.SGD(
             self.parameters(), self.lr, momentum=0.9,
             weight_decay=self.decay, nesterov=True,
@@ -46,7 +48,7 @@ class VariedFashionMNIST(FashionMNIST):
 
     def __init__(
         self, batch_size: int = 256, *, shift: int = 2, hole: int = 8,
-        validation: str = "test", seed: int = 0,
+        validation: Literal["test", "train"] = "test", seed: int = 0,
     ):  # fmt: skip
         super().__init__(batch_size, validation=validation, seed=seed)
         self.shift, self.hole = shift, hole

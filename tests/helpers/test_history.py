@@ -3,7 +3,8 @@ from dataclasses import replace
 import nbformat
 import pytest
 
-from helpers.history import HISTORY_TYPE, History, recorded_histories
+import tools.pages
+from helpers.history import COLUMNS, HISTORY_TYPE, History, recorded_histories
 
 RUN = History(
     "LeNet", "", "digits", "CPU", 10, (28, 28), 3, 4, 5, [2.0], [0.1], [1.9], [0.2], [0.5]
@@ -39,6 +40,16 @@ def test_a_recording_made_before_runs_had_keys_is_read(tmp_path):
     page(tmp_path, nbformat.v4.new_output("display_data", data=data))
     (found,) = recorded_histories("9-1-page", tmp_path / "chapters")
     assert found == RUN and found.size == (28, 28)
+
+
+def test_the_tools_look_for_the_type_that_histories_have():
+    assert tools.pages.HISTORY_TYPE == HISTORY_TYPE
+
+
+def test_no_line_of_a_history_is_wider_than_a_phone():
+    setting = "Fashion-MNIST, 60,000 + 10,000 images of 224×224, batches of 128, a GPU, bfloat16"
+    lines = str(replace(RUN, setting=setting)).split("\n")
+    assert max(map(len, lines)) <= COLUMNS and setting in " ".join(lines)
 
 
 def test_an_unknown_recording_is_named():
