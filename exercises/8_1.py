@@ -33,10 +33,14 @@ MEMORY = Values(
             [
                 (5.4, "a MiB is 2**20 bytes, not a million."),
                 (1.3, "a number takes 4 bytes."),
+                (
+                    2.7,
+                    "the ReLUs, the flattening and the dropout have outputs as well: count them.",
+                ),
                 (654.3, "that is a batch of 128: give one image."),
             ],
             digits=1,
-            otherwise="not this. `summary(AlexNet(), (1, 224, 224)).memory` counts bytes.",
+            otherwise="not this. Add up the outputs of every row of the table, 4 bytes a number.",
         ),
         "batch": Part(
             105,
@@ -46,6 +50,7 @@ MEMORY = Values(
                 (36, "there are three numbers for each parameter: weight, gradient, momentum."),
                 (70, "three numbers, not two: momentum as well."),
             ],
+            otherwise="not this: a whole number, the first with batch × outputs > 3 × weights.",
         ),
         "limits": Part(
             "weights",
@@ -343,8 +348,8 @@ BATCH = Values(
     "alexnet-batch",
     name="batches",
     shows=(
-        "At one rate a larger batch makes fewer steps of the same length, and so learns less in an "
-        "epoch. Raise the rate with the batch."
+        "At one rate a larger batch makes fewer steps, and their mean is the same: so it learns "
+        "less in an epoch. Raise the rate with the batch."
     ),
     parts={
         "steps": Part(

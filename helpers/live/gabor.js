@@ -98,10 +98,10 @@ const title = ({ set, kernel }) => `${NAMES[set]} ${kernel + 1}`;
 /** @param {State} state */
 export function say(state) {
   const [name, share, middle] = [title(state), 100 * fitted(state).share, 100 * decoded(state).middle];
-  const wave = `wavelength ${state.wave}, width ${state.width}, angle ${state.angle}°`;
-  const control = isBest(state) ? ` The best wave explains ${number(middle)} % of the median mixture.` : "";
+  const wave = `wavelength ${state.wave} pixels, width ${state.width}, angle ${state.angle}°`;
+  const control = `Half of the mixtures reach ${number(middle)} % with their own best wave.`;
   const found = `${wave}: the wave explains ${number(share)} %`;
-  return `${name[0].toUpperCase()}${name.slice(1)}, ${found}.${control}`;
+  return `${name[0].toUpperCase()}${name.slice(1)}, ${found}. ${control}`;
 }
 
 /** @param {number[]} values @param {number} limit @param {HTMLCanvasElement} canvas */
@@ -131,7 +131,8 @@ function build(live) {
     return { button, canvas };
   });
   live.aside.append(thumbs);
-  live.slider("wave", { name: "wavelength", symbol: "λ", min: 4, max: 32 });
+  const pixels = (/** @type {number} */ wave) => `${wave} px`;
+  live.slider("wave", { name: "wavelength", symbol: "λ", min: 4, max: 32, show: pixels });
   live.slider("width", { name: "width", symbol: "σ", min: 1.5, max: 7, step: 0.5 });
   const degrees = (/** @type {number} */ angle) => `${angle}°`;
   live.slider("angle", { name: "angle", symbol: "θ", min: 0, max: 175, step: 5, show: degrees });
@@ -147,7 +148,6 @@ function build(live) {
     [K, values, left].forEach((part, at) => show(panels[at].canvas, part, largest(K)));
     bar.style.width = `${100 * share}%`;
     mark.style.left = `${100 * decoded(state).middle}%`;
-    mark.hidden = !isBest(state);
     if (thumbed === state.set) return;
     thumbed = state.set;
     buttons.forEach(({ button, canvas }, kernel) => {
@@ -165,15 +165,15 @@ export const view = {
   name: "gabor",
   build,
   say,
-  invite: "Turn the wave by its sliders, or let Fit do it; then a mark shows the median mixture. Find",
+  invite: "Turn the wave by its sliders, or let Fit do it; the mark stands at the median mixture. Find",
   tries: [
     {
-      ask: "a wave that explains more of a change than Fit's",
-      met: (state) => state.set === 0 && fitted(state).share > best(chosen(state), state.size).share + 0.001,
+      ask: "a change that a wave of 13 pixels or less explains to 90 %",
+      met: (state) => state.set === 0 && state.wave <= 13 && between(state, 0.9, 2),
     },
     {
-      ask: "one that explains 80 % of a mixture",
-      met: (state) => state.set === 2 && between(state, 0.8, 2),
+      ask: "a change that Fit explains less well than half of the mixtures",
+      met: (state) => state.set === 0 && isBest(state) && between(state, 0, decoded(state).middle),
     },
     {
       ask: "a kernel that even Fit does not explain, below 20 %",
