@@ -49,6 +49,8 @@ SMALL = Values(
                 (25, "on 4×4 places no window of 5×5 lies on the map as a whole."),
                 (9, "that is a window in the corner. Take the mean over all 16 places."),
                 (3.5, "along one axis. There are two."),
+                (12.3, "right so far. Now to the nearest 0.01."),
+                (12.2, "right so far. Now to the nearest 0.01."),
             ],
             digits=2,
         ),
@@ -84,6 +86,11 @@ BREAK_EVEN = Code(
             "The 1×1 convolution is free",
             "The reduction has weights of its own: c_i for each channel that it leaves.",
             {"c_i + k * k * c_o": "k * k * c_o"},
+        ),
+        Mistake(
+            "The two sides of the reduction are exchanged",
+            "A channel of the reduction costs c_i in front of the window, k · k · c_o behind it.",
+            {"c_i + k * k * c_o": "c_o + k * k * c_i"},
         ),
         Mistake(
             "The side in place of the area",
@@ -203,6 +210,7 @@ FACTORISE = Values(
             [
                 (512, "times the 25 places of the window."),
                 (153_600, "the 5×5 reads the 16 channels of its reduction, not all 192."),
+                (4_608, "that is a 3×3. The question is for the 5×5."),
                 (12_832, "without biases."),
             ],
         ),
@@ -211,6 +219,8 @@ FACTORISE = Values(
             [
                 (6_912, "that is the pair whose second convolution widens."),
                 (9_216, "both have 32 channels out, but the second has 32 in as well."),
+                (64_512, "the first reads the 16 channels of the reduction, not all 192."),
+                (55_296, "the first reads the 16 channels of the reduction, and a second follows."),
                 (4_608, "that is the first convolution alone."),
             ],
         ),
@@ -219,6 +229,7 @@ FACTORISE = Values(
             [
                 (13_824, "that is the pair whose first convolution widens."),
                 (9_216, "the first goes from 16 to 16 channels, the second from 16 to 32."),
+                (32_256, "the first reads the 16 channels of the reduction, not all 192."),
                 (4_608, "that is the second convolution alone."),
                 (2_304, "that is the first convolution alone."),
             ],
@@ -318,6 +329,11 @@ SMOOTHING = Code(
             {"+ epsilon / scores.shape[1]": "+ (1 - Y) * epsilon / scores.shape[1]"},
         ),
         Mistake(
+            "Only the wrong classes share",
+            "Here all K classes share ε, the right one too: each gets ε / K, not ε / (K − 1).",
+            {"epsilon / scores.shape[1]": "epsilon * (1 - Y) / (scores.shape[1] - 1)"},
+        ),
+        Mistake(
             "Probabilities in place of their logarithms",
             "Cross-entropy takes the logarithm of the softmax.",
             {"log_softmax": "softmax"},
@@ -354,16 +370,27 @@ EXCHANGE = Code(
         "of another image. Only what binds the branch to its own image is gone."
     ),
     cases=[
-        ("exchanged(Y, 0, 1)", {"Y": THREE_IMAGES}),
-        ("exchanged(Y, 1, 3)", {"Y": THREE_CHANNELS}),
-        ("exchanged(Y, 1, 2)", {"Y": TWO_PLACES}),
-        ("exchanged(Y, 0, 3)", {"Y": [[[[1]], [[2]], [[3]]], [[[4]], [[5]], [[6]]]]}),
+        ("exchanged(Y, [0])", {"Y": THREE_IMAGES}),
+        ("exchanged(Y, [1, 2])", {"Y": THREE_CHANNELS}),
+        ("exchanged(Y, [2, 0])", {"Y": THREE_CHANNELS}),
+        ("exchanged(Y, [1])", {"Y": TWO_PLACES}),
+        ("[exchanged(Y, [1]), Y]", {"Y": THREE_IMAGES}),
+        ("exchanged(Y, [0, 1, 2])", {"Y": [[[[1]], [[2]], [[3]]], [[[4]], [[5]], [[6]]]]}),
     ],
     mistakes=[
         Mistake(
+            "Y itself is changed",
+            "Right, but the caller's Y has changed as well. Work on a copy: `Y.clone()`.",
+            """
+def exchanged(Y, own):
+    Y[:, own] = Y[:, own].roll(1, 0)
+    return Y
+""",
+        ),
+        Mistake(
             "All channels are exchanged",
-            "Only the channels a to b − 1 come from another image; the rest stay.",
-            {"Z[:, a:b] = Y[:, a:b].roll(1, 0)": "Z = Y.roll(1, 0)"},
+            "Only the channels `own` come from another image; the rest stay.",
+            {"Z[:, own] = Y[:, own].roll(1, 0)": "Z = Y.roll(1, 0)"},
         ),
         Mistake(
             "From the image behind",
@@ -378,18 +405,24 @@ EXCHANGE = Code(
         Mistake(
             "The mean in place of another image",
             "That is the silence of the page. Here each image gets what another image has.",
-            {"Y[:, a:b].roll(1, 0)": "Y[:, a:b].mean((0, 2, 3), keepdim=True)"},
+            {"Y[:, own].roll(1, 0)": "Y[:, own].mean((0, 2, 3), keepdim=True)"},
         ),
         Mistake(
-            "One channel too many",
-            "As in a slice, b is the first channel that stays.",
-            {"Z[:, a:b] = Y[:, a:b]": "Z[:, a:b + 1] = Y[:, a:b + 1]"},
+            "The other channels are exchanged",
+            "The channels `own` come from another image; all others stay.",
+            """
+def exchanged(Y, own):
+    Z = Y.roll(1, 0)
+    Z[:, own] = Y[:, own]
+    return Z
+""",
         ),
     ],
     second="""
-def exchanged(Y, a, b):
+def exchanged(Y, own):
     other = torch.cat([Y[-1:], Y[:-1]])
-    return torch.cat([Y[:, :a], other[:, a:b], Y[:, b:]], 1)
+    chosen = [k in list(own) for k in range(Y.shape[1])]
+    return torch.where(torch.tensor(chosen)[:, None, None], other, Y)
 """,
     draw=lambda random: draw_maps(random),
 )
@@ -397,9 +430,8 @@ def exchanged(Y, a, b):
 
 def draw_maps(random: Random) -> tuple[str, dict]:
     n, c, w = random.randint(2, 4), random.randint(2, 4), random.randint(1, 2)
-    a = random.randrange(c)
-    call = f"exchanged(Y, {a}, {random.randint(a + 1, c)})"
-    return call, {"Y": values(random, n, c, 1, w)}
+    own = random.sample(range(c), random.randint(1, c))
+    return f"exchanged(Y, {own})", {"Y": values(random, n, c, 1, w)}
 
 
 STARTS = Values(

@@ -10,7 +10,7 @@ const KEY = {
   reduce: "1×1 reduction", kernel: "the other weights",
   without: "without the reduction", sees: "what a branch sees",
 };
-const WHOLE = 393216; // the longest bar, unless a block needs a longer one
+const WHOLE = 640000; // weights of the longest bar; where a block needs more, all bars become shorter
 
 /** Weights of each branch: of its reduction, of the rest, and of all without a reduction.
  * @param {State} state */
@@ -34,7 +34,8 @@ export function say(state) {
   const [reduce, kernel, direct] = whole(state);
   const [ours, out] = [reduce + kernel, FIRST + state.c2 + state.c3 + LAST];
   const sum = `With reductions to ${state.r2} and ${state.r3} channels ${number(ours)} weights`;
-  const other = `without them ${number(direct)}, ${(direct / ours).toFixed(2)} times as many`;
+  const many = direct < ours ? "fewer" : `${(direct / ours).toFixed(2)} times as many`;
+  const other = `without them ${number(direct)}, ${many}`;
   return `${sum}; ${other}. ${out} channels come out.`;
 }
 
@@ -42,9 +43,9 @@ export function say(state) {
 function build(live) {
   const picture = svg("svg", {});
   live.stage.append(picture);
-  live.slider("r2", { name: "1×1 in front of 3×3", symbol: "r₂", min: 8, max: 192, step: 8 });
+  live.slider("r2", { name: "1×1 in front of 3×3", symbol: "r₂", min: 1, max: 192 });
   live.slider("c2", { name: "out of the 3×3", symbol: "c₂", min: 16, max: 256, step: 16 });
-  live.slider("r3", { name: "1×1 in front of 5×5", symbol: "r₃", min: 8, max: 192, step: 8 });
+  live.slider("r3", { name: "1×1 in front of 5×5", symbol: "r₃", min: 1, max: 192 });
   live.slider("c3", { name: "out of the 5×5", symbol: "c₃", min: 16, max: 256, step: 16 });
   const key = html("p", { class: "key" });
   for (const [kind, words] of Object.entries(KEY))
@@ -58,7 +59,9 @@ function draw(picture, state, width) {
   const pen = new Pen();
   const paths = [[FIRST], [state.r2, state.c2], [state.r3, state.c3], [LAST]];
   const [left, sums] = [38, whole(state)];
-  const unit = (width - left - 62) / Math.max(sums[0] + sums[1], sums[2], WHOLE);
+  const shorter = Math.ceil(Math.max(sums[0] + sums[1], sums[2]) / WHOLE);
+  const unit = (width - left - 62) / WHOLE / shorter;
+  const block = `whole block${shorter > 1 ? ` (now all bars are ${shorter} times shorter)` : ""}`;
   for (const [i, [reduce, kernel, direct]] of [...weights(state), sums].entries()) {
     const y = 12 + 54 * i;
     if (i < WINDOWS.length) {
@@ -66,7 +69,7 @@ function draw(picture, state, width) {
         pen.rect(kind, 15 - side / 2, y + 14 - side / 2, side, side);
     }
     const name = i < WINDOWS.length && `${NAMES[i]}: ${[INPUT, ...paths[i]].join(" → ")}`;
-    pen.text("left name", left, y, name || "whole block");
+    pen.text("left name", left, y, name || block);
     pen.rect("reduce", left, y + 10, reduce * unit, 12);
     pen.rect("kernel", left + reduce * unit, y + 10, kernel * unit, 12);
     pen.text("right", width, y + 16, number(reduce + kernel));

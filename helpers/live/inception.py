@@ -1,9 +1,12 @@
 """The live view of an Inception block: its widths, and what its 1×1 reductions save."""
 
+import math
+
 from helpers.live.view import View
 
 INPUT, FIRST, LAST = 192, 64, 32  # channels that stay: in, out of the 1×1, out of the pooling
-RANGES = {"r2": (8, 192, 8), "c2": (16, 256, 16), "r3": (8, 192, 8), "c3": (16, 256, 16)}
+RANGES = {"r2": (1, 192, 1), "c2": (16, 256, 16), "r3": (1, 192, 1), "c3": (16, 256, 16)}
+WHOLE = 640_000  # weights of the longest bar; where a block needs more, all become shorter
 WINDOWS = (1, 3, 5, 3)
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f; dominant-baseline: central }
@@ -18,7 +21,7 @@ def inception_widths(r2: int = 96, c2: int = 128, r3: int = 16, c3: int = 32) ->
     """The weights of an Inception block on 192 channels, with and without its 1×1 reductions.
 
     Args:
-        r2: Channels that the 1×1 in front of the 3×3 leaves, 8 to 192 in steps of 8.
+        r2: Channels that the 1×1 in front of the 3×3 leaves, 1 to 192.
         c2: Channels that come out of the 3×3, 16 to 256 in steps of 16.
         r3: As r2, in front of the 5×5.
         c3: As c2, out of the 5×5.
@@ -30,7 +33,8 @@ def inception_widths(r2: int = 96, c2: int = 128, r3: int = 16, c3: int = 32) ->
     for name, value in state.items():
         low, high, step = RANGES[name]
         if value not in range(low, high + 1, step):
-            raise ValueError(f"{name} = {value}: choose a multiple of {step} from {low} to {high}.")
+            kind = f"multiple of {step}" if step > 1 else "whole number"
+            raise ValueError(f"{name} = {value}: choose a {kind} from {low} to {high}.")
     return View(
         "inception",
         "The widths of an Inception block",
@@ -54,9 +58,10 @@ def say(r2: int, c2: int, r3: int, c3: int) -> str:
     branches = weights(r2, c2, r3, c3)
     ours, direct = sum(a + b for a, b, _ in branches), sum(c for _, _, c in branches)
     out = FIRST + c2 + c3 + LAST
+    many = "fewer" if direct < ours else f"{direct / ours:.2f} times as many"
     return (
         f"With reductions to {r2} and {r3} channels {ours:,} weights; without them {direct:,}, "
-        f"{direct / ours:.2f} times as many. {out} channels come out."
+        f"{many}. {out} channels come out."
     )
 
 
@@ -70,8 +75,11 @@ def draw(r2: int, c2: int, r3: int, c3: int, width: int = 560) -> str:
         (f"{kind}: " + " → ".join(map(str, (INPUT, *path))), branch)
         for kind, path, branch in zip(kinds, paths, branches, strict=True)
     ]
-    rows.append(("whole block", (*whole, sum(c for *_, c in branches))))
-    room = (width - 100) / max(sum(whole), rows[-1][1][2])
+    direct = sum(c for *_, c in branches)
+    shorter = math.ceil(max(sum(whole), direct) / WHOLE)
+    scale = f" (now all bars are {shorter} times shorter)" if shorter > 1 else ""
+    rows.append((f"whole block{scale}", (*whole, direct)))
+    room = (width - 100) / WHOLE / shorter
     marks = []
     for i, (name, (reduce, kernel, direct)) in enumerate(rows):
         y = 12 + 54 * i

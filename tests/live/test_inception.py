@@ -43,7 +43,7 @@ def test_what_it_says_is_what_python_says(call):
     cases = states(50)
     found = call("inception", "say", [[case] for case in cases])
     assert found == [inception_widths(**case).says for case in cases]
-    assert any(", 0." in text for text in found) and any(", 2." in text for text in found)
+    assert any(", fewer." in text for text in found) and any(", 2." in text for text in found)
     assert inception_widths().says == (
         "With reductions to 96 and 16 channels 163,328 weights; without them 393,216, "
         "2.41 times as many. 256 channels come out."
@@ -71,7 +71,7 @@ def test_a_branch_sees_as_much_as_its_window():
 @pytest.mark.parametrize(
     ("widths", "text"),
     [
-        ({"r2": 0}, "r2 = 0: choose a multiple of 8 from 8 to 192"),
+        ({"r2": 0}, "r2 = 0: choose a whole number from 1 to 192"),
         ({"c3": 40}, "c3 = 40: choose a multiple of 16 from 16 to 256"),
         ({"r3": 200}, "r3 = 200"),
     ],
@@ -98,7 +98,7 @@ def test_by_keyboard_and_goals(page):
     r2, c2, r3, c3 = sliders
     r3.focus()
     page.keyboard.press("ArrowRight")
-    says(page, "With reductions to 96 and 24 channels")
+    says(page, "With reductions to 96 and 17 channels")
     page.keyboard.press("End")
     says(page, "to 96 and 192 channels")
     page.wait_for_selector("li.met:has-text('dearer than the 3×3')")
@@ -123,6 +123,25 @@ def test_by_mouse_a_bar_grows_and_the_windows_stay(page):
     says(page, "384 channels come out")
     assert bar.bounding_box()["width"] > 1.2 * before
     assert [mark.bounding_box() for mark in page.locator("svg .sees").all()] == fields
+
+
+def test_a_block_with_more_weights_shortens_all_bars_and_says_so(page):
+    bar, words = page.locator(".kernel").first, page.locator("svg .name").last
+    before = bar.bounding_box()["width"]
+    page.locator(".slider.c3 input").fill("128")
+    says(page, "352 channels come out")
+    assert "2 times shorter" in words.inner_html()
+    assert bar.bounding_box()["width"] == pytest.approx(before / 2, rel=0.01)
+    page.get_by_role("button", name="Reset").click()
+    says(page, "163,328 weights")
+    assert words.inner_html() == "whole block"
+
+
+def test_the_last_slider_is_as_long_as_the_others(open_page):
+    page = open_page(inception_widths()._repr_mimebundle_()["text/html"], width=390)
+    page.wait_for_selector(".alive")
+    widths = [box.bounding_box()["width"] for box in page.locator(".slider").all()]
+    assert min(widths) > 0.95 * max(widths)
 
 
 def test_on_a_narrow_phone_nothing_runs_over_the_edge(open_page):
