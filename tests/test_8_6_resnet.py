@@ -298,7 +298,7 @@ def test_copies_keep_the_signal_and_the_gradient_without_either_part():
         start = net.net[0](X).detach().requires_grad_()
         end = stage(start)
         (grad,) = torch.autograd.grad(end.sum(), start)
-        fade[init.__name__] = float(end.norm() / start.norm()), float(grad.max())
+        fade[init.__name__] = float((end.norm() / start.norm()).detach()), float(grad.max())
         if init is page.init_copy:
             assert_close(end, start)
     assert fade["init_copy"] == (1, 1) and fade["init_kaiming"][0] < 0.7

@@ -125,8 +125,10 @@ def test_a_swipe_scrolls_and_switches_nothing(page):
     block = page.locator(".block").nth(3).bounding_box()
     x, y = block["x"] + block["width"] / 2, block["y"] + block["height"] / 2
     touch = page.context.new_cdp_session(page)
-    touch.send("Input.synthesizeScrollGesture", {"x": x, "y": y, "yDistance": -100})
-    assert page.evaluate("scrollY") > 50
+    for step, kind in enumerate(("touchStart", *["touchMove"] * 8, "touchEnd")):
+        points = [] if kind == "touchEnd" else [{"x": x, "y": y - 15 * step}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_function("scrollY > 50", timeout=3000)
     says(page, "All blocks on.")
 
 
