@@ -143,6 +143,19 @@ GROUPS = Code(
             {"W[i * n:(i + 1) * n]": "W[i::g]"},
         ),
         Mistake(
+            "All of X at once",
+            "W has one column for each input of a group: each group multiplies its own rows of X.",
+            "def grouped(X, W, g):\n    return W @ X\n",
+        ),
+        Mistake(
+            "Every group meets all rows of W, and the groups are added",
+            "Group i has its own rows of W too, and the groups stand one below the other.",
+            {
+                "W[i * n:(i + 1) * n]": "W",
+                "torch.cat(parts)": "sum(parts)",
+            },
+        ),
+        Mistake(
             "The groups are added",
             "Groups stand one below the other. They are added only by the 1×1 convolution behind.",
             {"torch.cat(parts)": "sum(parts)"},
@@ -362,18 +375,14 @@ ZERO = Values(
                 (0, "with γ = β = 0 the body gives 0. What is left of Y, as X ≥ 0?"),
             ],
         ),
-        "moving": Part(
-            {"gamma", "beta"},
-            [
-                ({"gamma"}, "β is added behind γ; why should it not move?"),
-                ({"beta"}, "the gradient of γ is that of the output times the normalised value."),
-                (
-                    {"gamma", "beta", "kernel"},
-                    "the gradient on its way to the kernel is multiplied by γ.",
-                ),
-                ({"kernel"}, "the gradient on its way to the kernel is multiplied by γ."),
-                (set(), "then the block could never learn. Which two are not behind a γ of 0?"),
-            ],
+        "gamma": Part(
+            "yes",
+            [("no", "its gradient is that of the output times the normalised value.")],
+        ),
+        "beta": Part("yes", [("no", "β is added behind γ; why should it not move?")]),
+        "kernel": Part(
+            "no",
+            [("yes", "the gradient on its way to the kernel is multiplied by γ.")],
         ),
         "second": Part(
             "yes",

@@ -208,10 +208,9 @@ def test_resnet_18_at_the_size_of_the_syllabus():
 
 def test_the_stages_cost_alike_and_the_last_has_most_parameters():
     frame = page.stages(summary(ResNet(), (1, 96, 96)))
-    params, macs = (
-        [int(text.replace(",", "")) for text in frame[name]]
-        for name in ("parameters", "multiply–adds")
-    )
+    params = [int(text.replace(",", "")) for text in frame["parameters"]]
+    macs = frame["MACs (M)"].tolist()
+    assert abs(sum(macs[:-1]) - macs[-1]) < 0.3
     assert max(macs[1:5]) < 1.2 * min(macs[1:5]) and 0.7 < params[4] / params[-1] < 0.8
 
 
@@ -285,6 +284,41 @@ def test_gradients_at_the_start_of_44_layers():
     mean = statistics.geometric_mean  # one start in five does not upset it
     assert mean(spread[True, False]) > 60 and mean(spread[True, True]) < 40
     assert mean(first[False, True]) > 50 and mean(first[False, False]) < 0.03
+
+
+def test_copies_keep_the_signal_and_the_gradient_without_either_part():
+    X = to_float(read_digits()[0].images[:64], (28, 28))
+    fade = {}
+    for init in (init_kaiming, page.init_copy):
+        torch.manual_seed(0)
+        net = page.small_resnet(44, norm=False, shortcut=False).eval()
+        net.apply_init([X[:2]], init)
+        stage = net.net[1]
+        start = net.net[0](X).detach().requires_grad_()
+        end = stage(start)
+        (grad,) = torch.autograd.grad(end.sum(), start)
+        fade[init.__name__] = float((end.norm() / start.norm()).detach()), float(grad.max())
+        if init is page.init_copy:
+            assert_close(end, start)
+    assert fade["init_copy"] == (1, 1) and fade["init_kaiming"][0] < 0.7
+
+
+def test_bodies_that_end_in_zeros_leave_the_shortcut():
+    net = page.small_resnet(8, norm=False, shortcut=True).eval()
+    net.apply_init([images(2, 1, 28, 28)], page.init_zero)
+    Z = net.net[0](images(2, 1, 28, 28))
+    assert torch.equal(net.net[1](Z), Z)
+
+
+def test_the_norm_of_a_body_beside_that_of_its_shortcut():
+    net = made().net.eval()
+    ratios, Z = page.body_by_shortcut(net, images(4, 1, 40, 40)), net[0](images(4, 1, 40, 40))
+    first = net[1][0]
+    assert ratios[0] == pytest.approx(float(first.body(Z).norm() / Z.norm()))
+    for p in net[1][0].body[2].parameters():
+        nn.init.zeros_(p)
+    halved = page.body_by_shortcut(net, images(4, 1, 40, 40))
+    assert halved[0] == 0 and len(halved) == 8 and min(halved[1:]) > 0
 
 
 # Blocks that are off

@@ -2,9 +2,10 @@
 import { Pen, fill, html, list, plural, svg } from "./view.js";
 
 /**
- * @typedef {{on: number, hits: number[], plain: (number | null)[], images: number}} State Bit k of
- *   `on` tells whether block k is on; `hits` and `plain` hold, for each such number, how many of
- *   the `images` are classified right, with shortcuts and without (null: nothing passes).
+ * @typedef {{on: number, hits: number[], plain: (number | null)[], images: number, seen?: number[]}} State
+ *   Bit k of `on` tells whether block k is on; `hits` and `plain` hold, for each such number, how
+ *   many of the `images` are classified right, with shortcuts and without (null: nothing passes);
+ *   `seen`, which outlives a reset, the sets that were tried.
  */
 
 const BLOCKS = 8;
@@ -22,6 +23,13 @@ const changes = (k) => k > 0 && k % 2 === 0;
 
 /** The counts where so many blocks are off. @param {number[]} hits @param {number} off */
 const without = (hits, off) => hits.filter((_, on) => missing(on).length === off);
+
+/** Mean share of right answers for 0 to 8 blocks off. @param {State} state */
+export const means = ({ hits, images }) =>
+  Array.from({ length: BLOCKS + 1 }, (_, off) => {
+    const counts = without(hits, off);
+    return counts.reduce((sum, count) => sum + count, 0) / counts.length / images;
+  });
 
 /** @param {State} state @param {number} off @param {(...counts: number[]) => number} pick */
 const reached = ({ on, hits }, off, pick) =>
@@ -43,6 +51,7 @@ export function say(state) {
 }
 
 const [TOP, STEP, BAR] = [58, 132, 16]; // of the first chain, between both, of a bar
+const CURVE = TOP + STEP + 92; // upper end of the plot
 
 /** Middle of each block, and its width. @param {number} width */
 function places(width) {
@@ -55,12 +64,19 @@ function places(width) {
 function build(live) {
   const picture = svg("svg", {});
   live.stage.append(picture);
-  const toggle = (/** @type {number} */ k) => live.change({ on: live.state.on ^ (1 << k) });
-  live.drag(picture, (x, _, first) => {
-    if (!first) return;
-    const distance = places(live.stage.clientWidth).x.map((middle) => Math.abs(middle - x));
-    toggle(distance.indexOf(Math.min(...distance)));
-  });
+  const toggle = (/** @type {number} */ k) => {
+    const on = live.state.on ^ (1 << k);
+    live.change({ on, seen: [...new Set([...(live.state.seen ?? []), on])] });
+  };
+  picture.addEventListener("click", (event) => // no drag: a swipe that scrolls ends without a click
+    live.guard(() => {
+      const box = picture.getBoundingClientRect();
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      const near = (/** @type {number} */ middle) => Math.abs(y - middle) <= 22;
+      if (!near(TOP) && !near(TOP + STEP)) return;
+      const distance = places(live.stage.clientWidth).x.map((middle) => Math.abs(middle - x));
+      toggle(distance.indexOf(Math.min(...distance)));
+    }));
   const group = html("div", { class: "choice", role: "group", "aria-label": "Blocks that are on" });
   for (const [k, name] of NAMES.entries()) {
     const button = live.button(name, () => toggle(k), () => isOn(live.state.on, k));
@@ -97,9 +113,26 @@ function draw(picture, state, width) {
     pen.rect("bar", 0, y + 28, (width * (count ?? 0)) / state.images, BAR, 3);
     pen.path("whole", `M${(width * whole) / state.images} ${y + 24}v${BAR + 8}`);
   }
-  const height = TOP + STEP + 52;
+  curve(pen, state, width);
+  const height = CURVE + 142;
   fill(picture, { width, height });
   pen.show(picture, width, height);
+}
+
+/** Accuracy by the number of blocks off: the mean, the sets that were tried, and this one.
+ * @param {Pen} pen @param {State} state @param {number} width */
+function curve(pen, state, width) {
+  const x = (/** @type {number} */ off) => 24 + (off * (width - 48)) / BLOCKS;
+  const y = (/** @type {number} */ part) => CURVE + 100 * (1 - part);
+  pen.text("left", 0, CURVE - 14, "right: mean of all sets, and what you have tried");
+  pen.path("wire", `M12 ${y(0)}H${width - 12}`);
+  pen.path("mean", `M${means(state).map((mean, off) => `${x(off)} ${y(mean)}`).join("L")}`);
+  for (let off = 0; off <= BLOCKS; off++) pen.text("tick", x(off), y(0) + 12, String(off));
+  pen.text("", width / 2, y(0) + 30, "blocks off");
+  for (const on of [...(state.seen ?? []), state.on]) {
+    const [cx, cy] = [x(missing(on).length), y(state.hits[on] / state.images)];
+    pen.put("circle", on === state.on ? "dot now" : "dot", { cx, cy, r: on === state.on ? 6 : 4 });
+  }
 }
 
 /** @type {import("./view.js").View<State>} */
@@ -107,7 +140,7 @@ export const view = {
   name: "blocks",
   build,
   say,
-  invite: "Tap blocks to switch them off and on. Find",
+  invite: "Tap blocks to switch them off and on (dashed: all on). Find",
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",

@@ -13,7 +13,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; text-anchor: middle;
 .name { font-size: 14px; font-weight: 600; text-anchor: start } .tick { font-size: 11px }
 .wire, .arc { stroke: #6e7781; stroke-width: 1.5; fill: none }
 .block, .convolution { fill: #ddf4ff; stroke: #24292f }
-.track { fill: #eaeef2 } .bar { fill: #0969da }
+.track { fill: #eaeef2 } .bar, .dot { fill: #0969da } .left { text-anchor: start }
 """
 
 
@@ -52,14 +52,20 @@ def switch_blocks(
         "blocks",
         "Two networks whose blocks can be switched off",
         state=state,
-        picture=draw(*shares),
+        picture=draw(*shares, curve=means(hits, images)),
         says="All blocks on. With shortcuts {:.3f} of the images are right, without them "
         "{:.3f}.".format(*shares),
     )
 
 
-def draw(*shares: float) -> str:
-    """Both networks with all blocks on, as an SVG document."""
+def means(hits: Sequence[int], images: int) -> list[float]:
+    """Share of right answers for 0 to 8 blocks off, a mean over all sets of so many."""
+    sets = [[n for on, n in enumerate(hits) if on.bit_count() == BLOCKS - off] for off in range(9)]
+    return [sum(counts) / len(counts) / images for counts in sets]
+
+
+def draw(*shares: float, curve: Sequence[float]) -> str:
+    """Both networks with all blocks on, and the curve below, as an SVG document."""
     width, marks = 560, []
     pitch = (width - 40) / BLOCKS
     for row, (name, share) in enumerate(zip(("with shortcuts", "without"), shares, strict=True)):
@@ -80,7 +86,15 @@ def draw(*shares: float) -> str:
         for kind, length in (("track", width), ("bar", width * share)):
             box = f'x="0" y="{y + 28}" width="{length:g}" height="16" rx="3"'
             marks.append(f'<rect class="{kind}" {box}/>')
-    size = f'width="{width}" height="242" viewBox="0 0 {width} 242"'
+    step = (width - 48) / BLOCKS
+    points = [(24 + step * off, 382 - 100 * share) for off, share in enumerate(curve)]
+    marks.append('<text class="left" x="0" y="268">right, mean of all sets</text>')
+    marks.append(f'<path class="wire" d="M12 382H{width - 12}"/>')
+    marks.append(f'<path class="wire" d="M{"L".join(f"{x:g} {y:g}" for x, y in points)}"/>')
+    marks += [f'<text x="{x:g}" y="394">{off}</text>' for off, (x, _) in enumerate(points)]
+    marks.append(f'<text x="{width / 2:g}" y="412">blocks off</text>')
+    marks.append(f'<circle class="dot" cx="{points[0][0]:g}" cy="{points[0][1]:g}" r="5"/>')
+    size = f'width="{width}" height="424" viewBox="0 0 {width} 424"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>'
         f'<rect width="100%" height="100%" fill="#fff"/>{"".join(marks)}</svg>'

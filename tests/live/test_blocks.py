@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers.live import switch_blocks
+from helpers.live.blocks import means
 
 IMAGES = 2000
 WHOLE = 255
@@ -101,7 +102,8 @@ def test_by_keyboard_and_goals(page):
     page.wait_for_selector("li.met:has-text('three blocks')")
     page.get_by_role("button", name="Reset").click()
     says(page, "All blocks on.")
-    assert page.locator("li.met").count() == 0
+    assert page.locator("li.met").count() == 3, "what was found stays found"
+    assert page.locator(".dot:not(.now)").count() > 4, "and what was tried stays drawn"
 
 
 def test_by_mouse_and_touch(page):
@@ -111,6 +113,39 @@ def test_by_mouse_and_touch(page):
     says(page, "Block 2.2 off")
     page.touchscreen.tap(*middle)
     says(page, "All blocks on.")
+    bar = page.locator(".track").first.bounding_box()
+    page.touchscreen.tap(bar["x"] + 40, bar["y"] + 8)
+    page.wait_for_timeout(100)
+    says(page, "All blocks on.")
+
+
+def test_a_swipe_scrolls_and_switches_nothing(page):
+    page.evaluate("document.body.style.paddingBottom = '2000px'")
+    page.locator(".block").nth(3).scroll_into_view_if_needed()
+    block = page.locator(".block").nth(3).bounding_box()
+    x, y = block["x"] + block["width"] / 2, block["y"] + block["height"] / 2
+    touch = page.context.new_cdp_session(page)
+    for step, kind in enumerate(("touchStart", *["touchMove"] * 8, "touchEnd")):
+        points = [] if kind == "touchEnd" else [{"x": x, "y": y - 15 * step}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_function("scrollY > 50", timeout=3000)
+    says(page, "All blocks on.")
+
+
+def test_the_curve_is_the_mean_over_all_sets_of_so_many(call):
+    state = show().state
+    found, by_off = call("blocks", "means", [[state]])[0], {}
+    for on, count in enumerate(state["hits"]):
+        by_off.setdefault(8 - on.bit_count(), []).append(count / IMAGES)
+    wanted = [sum(by_off[off]) / len(by_off[off]) for off in range(9)]
+    assert found == pytest.approx(wanted) and found == pytest.approx(means(state["hits"], IMAGES))
+
+
+def test_on_a_phone_the_buttons_stand_in_two_rows_of_four(open_page):
+    page = open_page(show()._repr_mimebundle_()["text/html"], width=390)
+    page.wait_for_selector(".alive")
+    boxes = [b.bounding_box() for b in page.get_by_role("button", name="block").all()]
+    assert len({box["y"] for box in boxes}) == 2 and len({round(b["x"]) for b in boxes}) == 4
 
 
 def test_on_a_narrow_phone_the_blocks_are_large_enough(open_page):
