@@ -29,11 +29,13 @@ POINTWISE = Values(
                 (1_547_550, "their biases go as well."),
                 (2_438_274, "the layers go away: subtract."),
             ],
+            otherwise="not this. It follows from *each*: take that away twice from 1,992,166.",
         ),
         "work": Part(
             92_412_356,
             [
                 (222_308, "each weight is used at every place: multiply by the places."),
+                (223_054, "each weight is used at every place; biases do not count."),
                 (184_824_712, "that is two layers in each block; count one."),
                 (92_920_894, "a multiply–add is a product of a weight; biases do not count."),
                 (92_409_856, "the last block, with 10 channels on 5×5 places, has one too."),
@@ -318,8 +320,13 @@ MEMORY = Values(
             [
                 (1, "that is for one image; the batch has 128."),
                 (937, "those are MiB. How many times the parameters is that?"),
+                *(
+                    (times, f"that fits kept = {kept}; mend *kept*, then this follows.")
+                    for times, kept in ((135, 8.0), (109, 6.5), (116, 6.9), (98, 5.8), (221, 13.1))
+                ),
             ],
             digits=0,
+            otherwise="not this: 128 times *kept*, divided by *parameters*.",
         ),
         "prediction": Part(
             2.1,
@@ -453,6 +460,16 @@ FAMILY = Code(
             "    for kernel, stride, padding in reversed(blocks):\n"
             "        n = 2 * n + 1\n"
             "        n = n * stride + kernel - 2 * padding\n"
+            "    return n\n",
+        ),
+        Mistake(
+            "One stride too many in the pooling",
+            "Between n places of the pooling lie n − 1 strides: (n − 1) · 2 + 3.",
+            "def smallest(blocks):\n"
+            "    n = 1\n"
+            "    for kernel, stride, padding in reversed(blocks):\n"
+            "        n = n * 2 + 3\n"
+            "        n = (n - 1) * stride + kernel - 2 * padding\n"
             "    return n\n",
         ),
         Mistake(

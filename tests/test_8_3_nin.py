@@ -164,6 +164,18 @@ def test_the_formula_of_the_two_starts(init, kept):
         assert ratio.item() == pytest.approx(1 if kept else c_i / (c_i + c_o), rel=0.06)
 
 
+def test_the_middle_place_sees_195_pixels_and_a_corner_131():
+    net = nn.Sequential(*narrow().net[:-2])
+    for k in (1, 3, 5):  # a mean passes a gradient to all of its window
+        net[k] = nn.AvgPool2d(3, 2)
+    for P in net.parameters():
+        P.data = P.data.abs() + 0.01
+    X = torch.ones(1, 1, 224, 224, requires_grad=True)
+    Y = net(X)[0, 0]
+    seen = [torch.autograd.grad(Y[k, k], X, retain_graph=True)[0][0, 0] > 0 for k in range(5)]
+    assert [int(part.any(1).sum()) for part in seen] == [131, 163, 195, 187, 155]
+
+
 # The small network
 
 
@@ -245,14 +257,29 @@ def test_a_place_of_the_map_lies_where_its_square_lies():
 def test_falls_and_maps_of_the_label():
     net = small()
     part = ImageSet((255 * images(3, 1, 28, 28)).byte(), torch.tensor([4, 0, 9]))
-    falls, own, wrong = page.falls_and_maps(net.net, part)
-    assert falls.shape == own.shape == wrong.shape == (3, 36)
+    falls, maps = page.falls_and_maps(net.net, part)
+    assert falls.shape == (3, 36) and maps.shape == (3, 10, 36)
     X = part.images / 255
     for k, label in enumerate(part.labels):
         scores = net(covered(X[k]))[:, label].detach()
         assert_close(falls[k], scores[0] - scores[1:])
         bare = page.class_maps(net.net, X)[k].flatten(1)
-        assert_close((own[k], wrong[k]), (bare[label], bare[(label + 1) % 10]))
+        assert_close(maps[k], bare)
+
+
+def test_pictures_by_hand():
+    maps = torch.zeros(4, 10, 36)
+    for k, (label, level) in enumerate(((2, 1.0), (2, 3), (2, 8), (9, 5))):
+        maps[k, label] = level  # of the label
+        maps[k, 7], maps[k, (label + 1) % 10] = 0.5 + k, -k - 1
+    found = page.pictures(maps, torch.tensor([2, 2, 2, 9]))
+    first = {name: picture[:, 0].tolist() for name, picture in found.items()}
+    assert first == {
+        "other's map": [1, 3, 8, 5],
+        "class mean": [5.5, 4.5, 2, 0],  # of the others; none has the label of the last
+        "runner-up": [0.5, 1.5, 2.5, 3.5],
+        "next class": [-1, -2, -3, -4],
+    }
 
 
 def test_correlation_by_hand():
@@ -271,3 +298,5 @@ def test_correlation_of_what_a_third_picture_leaves():
     assert page.correlation(A, B) == pytest.approx(-16 / 20)
     assert page.correlation(A, B, 2 * L + 1) == pytest.approx(1)
     assert page.correlation(A, B, D) == pytest.approx(-1)
+    A, B = A + torch.tensor([[1.0, 1, -1, -1]]), B - torch.tensor([[2.0, 2, -2, -2]])
+    assert page.correlation(A, B, L, L + D) == pytest.approx(-1)  # two that are not orthogonal

@@ -1,16 +1,16 @@
-/** A grey square on an image: the class map and the score of a trained and of an untrained network follow. */
+/** A grey square on an image: beside its class map, by how much the score falls, of a trained and of an untrained network. */
 import { clamp, diverging, html, paint, svg } from "./view.js";
 
 /**
  * @typedef {{map: string, scores: number[], answers: number[]}} Found Of one network and one image, bare
- *   and with each place covered: `scores` of the class that the bare image gets, `answers`, and the map of
- *   that class in letters, bare, then differences from it.
+ *   and with each place covered: `scores` of the class that the bare image gets, `answers`, and the bare
+ *   image's map of that class in letters.
  * @typedef {{item: number, net: string, at: number, tried: number[], names: string[], images: string[],
  *   trained: Found[], untrained: Found[], moved?: boolean}} State `at` is the place that is covered; `tried`
  *   were before; `moved`: the hand has chosen it, for this image and network.
  */
 
-const [SIDE, PLACES, STEP, FINEST] = [28, 6, 4, 8]; // pixels; places a side; their distance; steps of a map
+const [SIDE, PLACES, STEP, FINEST] = [28, 6, 4, 31]; // pixels; places a side; their distance; steps of a map
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /** @param {string} text */
@@ -20,12 +20,8 @@ const cell = (at) => [Math.floor(at / PLACES), at % PLACES];
 /** What the network makes of the image. @param {State} state */
 const found = (state) => (state.net === "trained" ? state.trained : state.untrained)[state.item];
 
-/** The class map with a place covered, −1 to 1. @param {Found} found @param {number} at */
-export function mapOf({ map }, at) {
-  const steps = levels(map).map((level) => level - 32);
-  const size = PLACES ** 2;
-  return steps.slice(0, size).map((bare, k) => (bare + steps[(at + 1) * size + k]) / FINEST);
-}
+/** The class map of the bare image, −1 to 1. @param {Found} found */
+export const mapOf = ({ map }) => levels(map).map((level) => (level - 32) / FINEST);
 
 /** By how much each cover lowers the score. @param {Found} found */
 export const falls = ({ scores: [bare, ...covered] }) => covered.map((score) => bare - score);
@@ -66,7 +62,7 @@ function build(live) {
     const [row, column] = cell(live.state.at);
     go(PLACES * clamp(row + down, 0, PLACES - 1) + clamp(column + right, 0, PLACES - 1));
   };
-  const panels = ["image", "class map", "fall of the score"].map((name, k) => {
+  const panels = ["image", "bare class map", "fall of the score"].map((name, k) => {
     const [title, canvas] = [html("p", {}, name), html("canvas", { class: k ? "map" : null })];
     const mark = svg("rect", { class: "mark", width: 7, height: 7 });
     const over = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}` }, mark);
@@ -100,10 +96,10 @@ function build(live) {
     const known = fall.map((value, at) => (tried.includes(at) ? value / most : NaN));
     const [image, map, grid] = panels;
     paint(image.canvas, shown, (grey) => [grey, grey, grey]);
-    paint(map.canvas, mapOf(of, state.at), (value) => diverging(value));
+    paint(map.canvas, mapOf(of), (value) => diverging(value));
     paint(grid.canvas, known, (value) => (Number.isNaN(value) ? [190, 190, 190] : diverging(value)));
-    const score = of.scores[state.at + 1].toFixed(2).replace("-", "−");
-    map.title.textContent = `class map: ${state.names[of.answers[0]]}, mean ${score}`;
+    map.title.textContent = `bare class map: ${state.names[of.answers[0]]}`;
+    grid.title.textContent = `fall of the score, up to ${most.toFixed(2)}`;
     const [row, column] = cell(state.at).map((k) => STEP * k - 1);
     for (const { mark } of panels) mark.setAttribute("transform", `translate(${column} ${row})`);
   };
@@ -120,7 +116,7 @@ export const view = {
   name: "occlusion",
   build,
   say,
-  invite: "Drag the square, with the class map in sight. Find",
+  invite: "Guess from the class map, then drag the square. Find",
   tries: [
     { ask: "the place that costs the trained network most", met: (state) => costsMost(state, "trained") },
     { ask: "the place that costs the untrained one most", met: (state) => costsMost(state, "untrained") },

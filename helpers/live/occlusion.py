@@ -12,9 +12,9 @@ from helpers.live.view import View
 
 SIDE, PLACES, STEP, HALF = 28, 6, 4, 3  # pixels; places of a map a side, their distance; square
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-FINEST = 8  # steps from 0 to the largest value of a map
+FINEST = 31  # steps from 0 to the largest value of a map
 START = 14  # the place that is covered first: row 3, column 3
-PANELS = "image", "class map", "fall of the score"
+PANELS = "image", "bare class map", "fall of the score"
 
 
 def cover_places(
@@ -56,7 +56,9 @@ def cover_places(
     falls = own[0].mean() - own[1:].mean((1, 2))
     seen = torch.zeros(PLACES**2)
     seen[START] = falls[START] / falls.abs().max().clamp(min=1e-9)
-    picture = draw(images[0, 0], own[START + 1] / own.abs().max(), seen.reshape(PLACES, PLACES))
+    picture = draw(
+        images[0, 0], own[0] / own[0].abs().max().clamp(min=1e-9), seen.reshape(PLACES, PLACES)
+    )
     return View("occlusion", "A square on an image", state=state, picture=picture, says=say(state))
 
 
@@ -69,15 +71,14 @@ def packed(maps: Tensor) -> dict[str, Any]:
     """Maps (37, K, 6, 6) of one image, cut down to what is shown of them.
 
     `scores` are those of the class that the bare image gets; `answers` the class that each cover
-    gets; `map` the map of that class in steps, of the bare image, then differences from it.
+    gets; `map` the bare image's map of that class, in steps.
     """
     scores = maps.float().mean((2, 3)).cpu()
     said = int(scores[0].argmax())
-    own = maps[:, said].float().cpu().flatten(1)
+    own = maps[0, said].float().cpu().flatten()
     steps = (FINEST * own / own.abs().max().clamp(min=1e-9)).round()
-    steps[1:] -= steps[0].clone()
     return {
-        "map": letters(steps.flatten() + 32),
+        "map": letters(steps + 32),
         "scores": [round(float(score), 2) for score in scores[:, said]],
         "answers": scores.argmax(1).tolist(),
     }
