@@ -15,7 +15,7 @@ def test_the_clock_measures_seconds():
     assert 0.05 <= timed(lambda: time.sleep(0.05)) < 5
 
 
-def test_every_alternative_runs_once_a_round_in_changing_order_and_has_its_own_median():
+def test_every_alternative_runs_once_a_round_in_changing_order():
     calls = []
     given = {"a": [3, 1, 2, 2, 9, 1], "b": [30, 20, 70, 30, 80, 10], "c": [5, 5, 5, 9, 9, 9]}
 
@@ -26,7 +26,7 @@ def test_every_alternative_runs_once_a_round_in_changing_order_and_has_its_own_m
 
         return run
 
-    assert alternate({name: alternative(name) for name in given}, 6) == {"a": 2, "b": 30, "c": 7}
+    assert alternate({name: alternative(name) for name in given}, 6) == given
     rounds = [calls[i : i + 3] for i in range(0, 18, 3)]
     assert all(sorted(names) == ["a", "b", "c"] for names in rounds)
     assert len(set(map(tuple, rounds))) > 1
