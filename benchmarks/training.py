@@ -14,7 +14,8 @@ last half an hour. Each way has a process of its own, and they take turns:
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
   It shares with `helpers` the memory format, the fused optimiser, and the precision.
 
-All rounds are printed; they and their medians are written to benchmarks/results/<device>.json for the appendix.
+All rounds are printed; they and their medians are written to benchmarks/results/<device>.json, for
+the appendix.
 """
 
 import contextlib
