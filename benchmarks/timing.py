@@ -31,8 +31,10 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def alternate(alternatives: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Median seconds of each alternative, over rounds in which every one runs once.
+def alternate(
+    alternatives: Mapping[str, Callable[[], float]], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of each alternative, in rounds in which every one runs once.
 
     The order changes from round to round: what one leaves behind, such as a busy disk or a warm
     processor, does not always fall to the same other one.
@@ -46,7 +48,7 @@ def alternate(alternatives: Mapping[str, Callable[[], float]], rounds: int) -> d
     for _ in range(rounds):
         for name in shuffle(list(alternatives), len(alternatives)):
             seconds[name].append(alternatives[name]())
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
 
 
 @contextlib.contextmanager
@@ -150,9 +152,11 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def report(title: str, medians: Mapping[str, float], reference: str) -> None:
-    """Print medians and each one's ratio to the reference."""
+def report(title: str, seconds: Mapping[str, list[float]], reference: str) -> None:
+    """Print each one's median, its ratio to the reference's, and all rounds."""
     print(f"\n{title}")
-    for name, seconds in medians.items():
-        ratio = seconds / medians[reference]
-        print(f"  {name:<44}{seconds * 1e3:>12,.2f} ms {ratio:>10.2f} × {reference}")
+    base = statistics.median(seconds[reference])
+    for name, rounds in seconds.items():
+        median = statistics.median(rounds)
+        every = " ".join(f"{value:.3g}" for value in rounds)
+        print(f"  {name:<24}{median:>10.4g} s {median / base:>8.2f} × {reference}  [{every}]")

@@ -1,4 +1,4 @@
-"""One epoch of three networks of the book, trained in five ways on real Fashion-MNIST.
+"""One epoch of six networks of the book, trained in six ways on real Fashion-MNIST.
 
 Needs the data: set BOOK_DATA to the folder that holds FashionMNIST/raw, or have a network.
 All ways do the same work: the same images in shuffled minibatches of 128, then the validation
@@ -8,12 +8,14 @@ last half an hour. Each way has a process of its own, and they take turns:
 - d2l: its Trainer and its loader, as in its notebooks, which render the curves again and again;
 - the same with the curves switched off;
 - a plain loop over a DataLoader with two workers, as PyTorch's tutorials write it;
-- `helpers`: the Trainer and data of this book, with its history and checks;
+- `helpers`: the Trainer and data of this book, with its history and checks, in the precision that
+  it chooses; and in float32, as d2l trains, where that is another one;
 - a bare loop, the limit: no loader, no history, no checks; tensors that lie ready on the device
   as float32 where the images keep their size, else as bytes that are enlarged batch by batch.
   It shares with `helpers` the memory format, the fused optimiser, and the precision.
 
-The medians are printed and written to benchmarks/results/<device>.json for the appendix.
+All rounds are printed; they and their medians are written to benchmarks/results/<device>.json, for
+the appendix.
 """
 
 import contextlib
@@ -23,6 +25,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -50,8 +53,8 @@ BATCH = 128
 RESULTS = Path(__file__).resolve().parent / "results"
 VGG_ARCH = ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))
 D2L, NO_CURVES = "d2l", "d2l without curves"
-PLAIN, HELPERS, BARE = "DataLoader", "helpers", "bare loop"
-WAYS = D2L, NO_CURVES, PLAIN, HELPERS, BARE
+PLAIN, FLOAT32, HELPERS, BARE = "DataLoader", "helpers, float32", "helpers", "bare loop"
+WAYS = D2L, NO_CURVES, PLAIN, FLOAT32, HELPERS, BARE
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,22 @@ class Case:
 
 
 def cases(device: torch.device) -> list[Case]:
-    """The three networks; on a GPU the large ones take more images."""
+    """The six networks; on a GPU the large ones take more images."""
     num_train, num_val = (12_800, 2_560) if device.type == "cuda" else (512, 128)
     large = {"num_train": num_train, "num_val": num_val, "rounds": 5}
     return [
         Case("LeNet", "7-6-lenet", "LeNet", (), 28, 60_000, 10_000, rounds=9),
-        Case("small VGG", "8-2-vgg", "VGG", (VGG_ARCH,), 224, **large),
+        Case("AlexNet", "8-1-alexnet", "AlexNet", (), 224, **large),
+        Case("VGG", "8-2-vgg", "VGG", (VGG_ARCH,), 224, **large),
+        Case("NiN", "8-3-nin", "NiN", (), 224, **large),
+        Case("GoogLeNet", "8-4-googlenet", "GoogLeNet", (), 96, **large),
         Case("ResNet-18", "8-6-resnet", "ResNet", (), 96, **large),
     ]
+
+
+def dtype_of(case: Case, device: torch.device) -> torch.dtype:
+    """The precision that `helpers` chooses."""
+    return fast_dtype(device, summary(build(case), (1, *case.size)).macs)
 
 
 def build(case: Case) -> d2l.Classifier:
@@ -136,9 +147,11 @@ def plain_epoch(model: d2l.Classifier, data: d2l.DataModule, device: torch.devic
             correct += (model(X).argmax(1) == y).sum().item()
 
 
-def helpers_epoch(model: d2l.Classifier, data: FashionMNIST) -> None:
+def helpers_epoch(
+    model: d2l.Classifier, data: FashionMNIST, dtype: torch.dtype | None = None
+) -> None:
     with silence():
-        Trainer(max_epochs=1, plot=False).fit(model, data)
+        Trainer(max_epochs=1, plot=False, dtype=dtype).fit(model, data)
 
 
 def bare_epoch(
@@ -200,32 +213,37 @@ def prepare_way(way: str, case: Case, root: str) -> Callable[[], Callable[[], No
         epoch = partial(d2l_epoch, data=their_data(case, root), curves=way == D2L)
     elif way == PLAIN:
         epoch = partial(plain_epoch, data=their_data(case, root), device=device)
-    elif way == HELPERS:
-        epoch = partial(helpers_epoch, data=our_data(case))
+    elif way in (HELPERS, FLOAT32):
+        dtype = torch.float32 if way == FLOAT32 else None
+        epoch = partial(helpers_epoch, data=our_data(case), dtype=dtype)
     else:
         ours = our_data(case)
         train, val = (
             (part.images / 255 if part.images.shape[-2:] == case.size else part.images, part.labels)
             for part in (ours.train, ours.val)
         )
-        dtype = fast_dtype(device, summary(build(case), (1, *case.size)).macs)
+        dtype = dtype_of(case, device)
         epoch = partial(bare_epoch, train=train, val=val, size=case.size, dtype=dtype)
     return lambda: partial(epoch, build(case))
 
 
-def measure(case: Case, root: str) -> dict[str, float]:
-    """Median seconds of one epoch, by the way of training."""
+def measure(case: Case, root: str) -> dict[str, list[float]]:
+    """Seconds of one epoch in each round, by the way of training."""
     with contextlib.ExitStack() as stack:
         ways = {
             way: stack.enter_context(isolated(prepare_way, way, case, root, environment={}))
             for way in WAYS
         }
-        medians = alternate(ways, case.rounds)
+        seconds = alternate(ways, case.rounds)
     images = f"{case.num_train:,} + {case.num_val:,} images of {case.side}×{case.side}"
-    report(f"one epoch of {case.name}, {images}, median of {case.rounds}", medians, BARE)
-    ratios = (f"{medians[way] / medians[HELPERS]:.2f} × {way}" for way in (D2L, NO_CURVES, PLAIN))
-    print(f"  speed of helpers: {', '.join(ratios)}", flush=True)
-    return medians
+    report(f"one epoch of {case.name}, {images}", seconds, BARE)
+    of_d2l = statistics.median(seconds[D2L])
+    for way in (FLOAT32, HELPERS):
+        ratios = [theirs / ours for theirs, ours in zip(seconds[D2L], seconds[way], strict=True)]
+        ratio, least, most = of_d2l / statistics.median(seconds[way]), min(ratios), max(ratios)
+        print(f"  {way}: {ratio:.2f} times as fast as d2l, by round {least:.2f} to {most:.2f}")
+    sys.stdout.flush()
+    return seconds
 
 
 def main(folder: Path = RESULTS, chosen: list[Case] | None = None) -> None:
@@ -240,9 +258,12 @@ def main(folder: Path = RESULTS, chosen: list[Case] | None = None) -> None:
             shutil.copytree(data_root() / "FashionMNIST", Path(root) / "FashionMNIST")
         torchvision.datasets.FashionMNIST(root, download=True)
         for case in chosen:
+            rounds = measure(case, root)
             networks[case.name] = {
                 "side": case.side, "num_train": case.num_train, "num_val": case.num_val,
-                "rounds": case.rounds, "seconds": measure(case, root),
+                "dtype": str(dtype_of(case, device)).removeprefix("torch."), "rounds": case.rounds,
+                "seconds": {way: statistics.median(each) for way, each in rounds.items()},
+                "every": rounds,
             }  # fmt: skip
     name = describe_device(device)
     result = {

@@ -9,13 +9,16 @@ import time
 import pytest
 
 from benchmarks.timing import alternate, isolated, timed
+from tools.pages import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def test_the_clock_measures_seconds():
     assert 0.05 <= timed(lambda: time.sleep(0.05)) < 5
 
 
-def test_every_alternative_runs_once_a_round_in_changing_order_and_has_its_own_median():
+def test_every_alternative_runs_once_a_round_in_changing_order():
     calls = []
     given = {"a": [3, 1, 2, 2, 9, 1], "b": [30, 20, 70, 30, 80, 10], "c": [5, 5, 5, 9, 9, 9]}
 
@@ -26,7 +29,7 @@ def test_every_alternative_runs_once_a_round_in_changing_order_and_has_its_own_m
 
         return run
 
-    assert alternate({name: alternative(name) for name in given}, 6) == {"a": 2, "b": 30, "c": 7}
+    assert alternate({name: alternative(name) for name in given}, 6) == given
     rounds = [calls[i : i + 3] for i in range(0, 18, 3)]
     assert all(sorted(names) == ["a", "b", "c"] for names in rounds)
     assert len(set(map(tuple, rounds))) > 1
@@ -117,11 +120,10 @@ def test_an_alternative_that_fails_says_why_and_does_not_hang(prepare, runs, tex
     assert not multiprocessing.active_children()
 
 
-def test_the_recorded_results_hold_every_way():
-    from benchmarks.training import RESULTS, WAYS  # not above: every process would import d2l
-
+def test_the_recorded_results_hold_the_same_ways_for_every_network():
     results = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
     assert results
     for result in results:
-        for network in result["networks"].values():
-            assert set(WAYS) <= set(network["seconds"])
+        ways = [set(network["seconds"]) for network in result["networks"].values()]
+        assert ways[0] >= {"d2l", "DataLoader", "helpers", "bare loop"}
+        assert all(each == ways[0] for each in ways), result["device"]
