@@ -56,7 +56,7 @@ notebooks: book ## notebooks that run by themselves, for instructors too; RUN=py
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
-test test-all: export OMP_WAIT_POLICY ?= PASSIVE
+test test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
 test test-all: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## re-execute all pages, test helpers, operators, site (one page: TESTS="-k 7-5-pooling")
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not slow" $(TESTS)
