@@ -225,9 +225,9 @@ COLOUR = Code(
             "recolour(X, P, lam, alpha)",
             {
                 "X": [[[1]], [[0]], [[3]]],
-                "P": [[1, 2, 0], [0, 1, 3], [2, 0, 1]],
-                "lam": [3, 2, 1],
-                "alpha": [1, -1, 2],
+                "P": [[1, 2], [0, 1], [2, 0]],
+                "lam": [3, 2],
+                "alpha": [1, -1],
             },
         ),
         (
@@ -255,11 +255,6 @@ COLOUR = Code(
             "Standard deviations in place of eigenvalues",
             "The paper multiplies by the eigenvalue itself, not by its root.",
             {"alpha * lam": "alpha * lam.sqrt()"},
-        ),
-        Mistake(
-            "Rows in place of columns",
-            "The directions are the columns of P.",
-            {"P @ (alpha * lam)": "P.T @ (alpha * lam)"},
         ),
         Mistake(
             "The colour is multiplied",

@@ -138,7 +138,7 @@ def test_every_mistake_is_called_by_its_name(section, exercise):
 @of_all_code
 def test_a_counterexample_is_small(section, exercise):
     for case in entry(section, exercise)["cases"]:
-        assert numbers([*case["inputs"].values()]) <= 14 + len(case["inputs"]), case
+        assert numbers([*case["inputs"].values()]) <= 12 + len(case["inputs"]), case
 
 
 @of_all_code
