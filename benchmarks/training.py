@@ -151,7 +151,7 @@ def helpers_epoch(
     model: d2l.Classifier, data: FashionMNIST, dtype: torch.dtype | None = None
 ) -> None:
     with silence():
-        Trainer(max_epochs=1, plot=False, dtype=dtype).fit(model, data)
+        Trainer(max_epochs=1, dtype=dtype).fit(model, data)
 
 
 def bare_epoch(

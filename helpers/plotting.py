@@ -236,34 +236,26 @@ def plot_curves(
         ax.legend()
 
 
-def plot_history(*histories: Any, names: Sequence[str] | None = None) -> None:
-    """Draw loss and accuracy over the epochs of one run, or of several in the same plots.
+def plot_runs(runs: Mapping[str, Any], measure: str, ax: Axes | None = None) -> Axes:
+    """Draw a measure of runs over their epochs: test images solid, training images dashed.
 
     Args:
-        histories: What `Trainer.fit` returned: model, train_loss, train_acc, val_loss, val_acc.
-        names: What to call the runs. Default: the models' class names.
-
-    Raises:
-        ValueError: the numbers of histories and names differ.
+        runs: Name → what `Trainer.fit` returned.
+        measure: "loss", in nats, or "acc", the accuracy.
+        ax: Where to draw. Default: a new figure of a phone's width.
     """
-    if names is not None and len(names) != len(histories):
-        raise ValueError(f"{len(histories)} histories have {len(names)} names.")
-    _, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
-    for k, history in enumerate(histories):
-        epochs = np.arange(1, len(history.val_acc) + 1)
-        name = history.model if names is None else names[k]
-        prefix = f"{name}, " if len(histories) > 1 or names is not None else ""
+    ax = ax or plt.subplots(figsize=(PHONE, 2.8), layout="constrained")[1]
+    for k, (name, run) in enumerate(runs.items()):
         style: Any = {"color": SERIES[k % len(SERIES)], "markersize": 4}
-        dots = {"marker": MARKERS[k % len(MARKERS)], **style}
-        for ax, name in ((left, "loss"), (right, "acc")):
-            train, val = getattr(history, f"train_{name}"), getattr(history, f"val_{name}")
-            ax.plot(epochs, train, "--", label=f"{prefix}training", **style)
-            ax.plot(epochs, val, label=f"{prefix}validation", **dots)
-    left.set(xlabel="epoch", ylabel="loss (nats)")
-    right.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
-    left.legend(fontsize=8)
-    for ax in (left, right):
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        for part, dots in (("train", "--"), ("val", f"{MARKERS[k % len(MARKERS)]}-")):
+            values = getattr(run, f"{part}_{measure}")
+            label = name if part == "val" else None
+            ax.plot(range(1, len(values) + 1), values, dots, label=label, **style)
+    ax.plot([], [], "--", color=MUTED, label="training")
+    ax.set(xlabel="epoch", ylabel="accuracy" if measure == "acc" else measure)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(fontsize=8)
+    return ax
 
 
 def draw_box(

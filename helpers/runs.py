@@ -80,7 +80,7 @@ def train(
     macs = summary(model, (1, *data.size)).macs
     data.train = part(data.train, max(2, data.profile.max_epoch_macs // macs))
     epochs = data.profile.epochs(max_epochs, macs * len(data.train))
-    trainer = Trainer(epochs, plot=False, dtype=dtype)
+    trainer = Trainer(epochs, dtype=dtype)
     trainer.key = key
     folder = store(data)
     if folder is None:

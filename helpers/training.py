@@ -33,7 +33,6 @@ class Trainer(d2l.Trainer):
     Args:
         max_epochs: Passes over the training images; the profile may lower it.
         gradient_clip_val: Largest norm of the gradient, 0 for no limit.
-        plot: Draw the curves when training has ended.
         checkpoint: File to save the run to after every epoch. If it is there already, `fit` goes
             on where it ends, bit for bit on the CPU.
         dtype: Of convolutions and matrix products in training: float32, or bfloat16 by autocast,
@@ -52,7 +51,6 @@ class Trainer(d2l.Trainer):
         max_epochs: int = 10,
         gradient_clip_val: float = 0,
         *,
-        plot: bool = True,
         checkpoint: str | Path | None = None,
         dtype: torch.dtype | None = None,
     ):
@@ -63,7 +61,6 @@ class Trainer(d2l.Trainer):
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
         self.device = best_device()
         self.dtype = dtype
-        self.draw_curves = plot
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History
         self.key = ""
@@ -137,10 +134,6 @@ class Trainer(d2l.Trainer):
         model.eval()
         if fabric.is_global_zero:
             display(history)
-        if fabric.is_global_zero and self.draw_curves and len(history):
-            from helpers.plotting import plot_history
-
-            plot_history(history)
         return history
 
     def fit_epoch(self) -> None:

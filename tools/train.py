@@ -126,7 +126,7 @@ def epoch_seconds(model: d2l.Classifier, data: FashionMNIST, dtype: torch.dtype 
     few, batches = copy.copy(data), len(data.get_dataloader(True))
     few.train = data.train[torch.arange(min(len(data.train), STEPS * data.batch_size))]
     few.val = data.val[torch.arange(min(len(data.val), data.batch_size))]
-    trainer = Trainer(2, plot=False, dtype=dtype)
+    trainer = Trainer(2, dtype=dtype)
     with silence(), contextlib.suppress(FloatingPointError):  # the real run will tell
         trainer.fit(model, few)
     seconds = sum(trainer.history.seconds[-1:]) / len(few.get_dataloader(True))

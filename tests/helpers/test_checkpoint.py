@@ -27,7 +27,7 @@ class Random(d2l.Classifier):
 def run(model, epochs, path=None, **options):
     torch.manual_seed(1)
     data = FashionMNIST(batch_size=256)
-    return Trainer(epochs, plot=False, checkpoint=path, **options).fit(model, data)
+    return Trainer(epochs, checkpoint=path, **options).fit(model, data)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def run(name, epochs=2, **options):
     torch.manual_seed(0)
     model = Net()
     data = FashionMNIST(batch_size=90)  # 15 whole minibatches and one of 87 images
-    trainer = Trainer(epochs, plot=False, **options)
+    trainer = Trainer(epochs, **options)
     history = trainer.fit(model, data)
     weights = torch.cat([p.detach().flatten() for p in model.parameters()])
     return {
@@ -60,7 +60,7 @@ def statistics():
     torch.manual_seed(0)
     model = Net(layer=lambda: nn.BatchNorm2d(8))
     model.lr = 0.0  # with equal weights, the mean over both parts is that over the minibatch
-    Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=90))
+    Trainer(1).fit(model, FashionMNIST(batch_size=90))
     return model.net[4].running_mean.tolist()
 
 def dropped():
@@ -68,13 +68,13 @@ def dropped():
     model = Net(layer=lambda: nn.Dropout(0.5))
     kept = []
     model.net[4].register_forward_hook(lambda layer, X, y: kept.append(y[0, :, 0, 0].tolist()))
-    Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=90))
+    Trainer(1).fit(model, FashionMNIST(batch_size=90))
     return [[value == 0 for value in values] for values in kept[1:17]]
 
 def diverges():
     torch.manual_seed(0)
     try:
-        Trainer(1, plot=False).fit(Net(poison=3), FashionMNIST(batch_size=90))
+        Trainer(1).fit(Net(poison=3), FashionMNIST(batch_size=90))
     except FloatingPointError as error:
         return str(error)
 
@@ -169,7 +169,7 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_the_same_words
 
 
 def test_a_killed_process_ends_the_run_with_a_clear_error(tmp_path):
-    script = PAGE + "Trainer(9, plot=False).fit(Net(kill=20), FashionMNIST(batch_size=90))\n"
+    script = PAGE + "Trainer(9).fit(Net(kill=20), FashionMNIST(batch_size=90))\n"
     ended = start(script, tmp_path, 2)  # a hang would reach the limit of time
     assert ended.returncode != 0
     assert "Signal 9 (SIGKILL)" in ended.stderr

@@ -87,14 +87,16 @@ def test_histories_are_told_apart():
         )
         for accuracy in (0.4, 0.3)
     ]  # fmt: skip
-    plotting.plot_history(*runs, names=["sigmoid", "ReLU"])
-    left, right = plt.gcf().axes
-    assert {line.get_label() for line in right.lines} == {
-        "sigmoid, training", "sigmoid, validation", "ReLU, training", "ReLU, validation",
-    }  # fmt: skip
-    assert right.lines[3].get_ydata().tolist() == [0.2, 0.3]
-    with pytest.raises(ValueError, match="2 histories have 1 names"):
-        plotting.plot_history(*runs, names=["sigmoid"])
+    ax = plotting.plot_runs(dict(zip(("sigmoid", "ReLU"), runs, strict=True)), "acc")
+    assert [text.get_text() for text in ax.get_legend().texts] == ["sigmoid", "ReLU", "training"]
+    drawn = [(line.get_ydata().tolist(), line.get_linestyle()) for line in ax.lines[:4]]
+    assert drawn == [
+        ([0.1, 0.5], "--"), ([0.2, 0.4], "-"), ([0.1, 0.5], "--"), ([0.2, 0.3], "-"),
+    ]  # fmt: skip
+    assert ax.lines[0].get_color() == ax.lines[1].get_color() != ax.lines[3].get_color()
+    assert ax.get_ylabel() == "accuracy"
+    assert plotting.plot_runs({"ReLU": runs[1]}, "loss", ax) is ax
+    assert ax.lines[-2].get_ydata().tolist() == [2, 1.5]
 
 
 def test_numbers_on_cells_are_legible_and_pixels_span_black_to_white():

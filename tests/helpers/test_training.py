@@ -34,7 +34,7 @@ class Normalised(d2l.Classifier):
 
 
 def fit(model, epochs=2, data=None, **options):
-    trainer = Trainer(max_epochs=epochs, plot=False, **options)
+    trainer = Trainer(max_epochs=epochs, **options)
     return trainer, trainer.fit(model, data or FashionMNIST(batch_size=128))
 
 
@@ -170,9 +170,9 @@ model = d2l.Classifier()
 model.lr, model.net = 0.1, nn.Sequential(nn.AvgPool2d(32), nn.Flatten(), nn.Linear(49, 10))
 images = FashionMNIST(batch_size=32, resize=(224, 224))
 images.train = data.part(images.train, 64)
-Trainer(1, plot=False).fit(model, images)  # what libraries take for themselves comes first
+Trainer(1).fit(model, images)  # what libraries take for themselves comes first
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-Trainer(1, plot=False).fit(model, FashionMNIST(batch_size=32, resize=(224, 224)))
+Trainer(1).fit(model, FashionMNIST(batch_size=32, resize=(224, 224)))
 print("more:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -267,7 +267,7 @@ def test_a_diverging_run_stops_and_says_where():
                 self.steps += 1
             return super().loss(y_hat, y) * (float("nan") if self.steps == 15 else 1)
 
-    trainer = Trainer(max_epochs=5, plot=False)
+    trainer = Trainer(max_epochs=5)
     with pytest.raises(FloatingPointError, match="nan in epoch 2, batch 3 of 12.*below 0.5"):
         trainer.fit(Explodes(), FashionMNIST(batch_size=128))
     assert len(trainer.history) == 1
