@@ -299,7 +299,7 @@ SMALL = Values(
     name="small",
     shows=(
         "The work grows with the square of the channels: with half of them it is more than three "
-        "times cheaper. The accuracy is the price."
+        "times cheaper, and so far as good as LeNet."
     ),
     parts={
         "side": Part(
@@ -331,8 +331,11 @@ SMALL = Values(
             otherwise="not this. For each c add up the layers, or let `summary` do it.",
         ),
         "against": Part(
-            "lower",
-            [("higher", "run the solution's cell, and compare the accuracies seed by seed.")],
+            "level",
+            [
+                ("ahead", "run the solution's cell, and compare the accuracies seed by seed."),
+                ("behind", "run the solution's cell, and compare the accuracies seed by seed."),
+            ],
         ),
     },
 )
@@ -377,6 +380,7 @@ INGREDIENTS = Values(
                 (0.5, "halving is right for p = ½."),
                 (1, "in training only the values that are kept arrive; in prediction all of them."),
             ],
+            digits=1,
         ),
         "steps": Part(
             72,
