@@ -40,8 +40,8 @@ BIAS = Values(
             226,
             [
                 (236, "the ten of the last layer are useful: nothing normalises the scores."),
-                (22, "there is a normalisation behind the hidden dense layers as well."),
-                (204, "there is a normalisation behind both convolutions as well."),
+                (22, "there is a normalisation after the hidden dense layers as well."),
+                (204, "there is a normalisation after both convolutions as well."),
                 (452, "these are the numbers γ and β."),
                 (4, "count numbers, not layers: such a layer has a bias for each channel."),
                 (5, "count numbers, not layers; and nothing normalises the scores."),
@@ -248,6 +248,11 @@ FOLD = Code(
             {"W * scale.reshape(shape)": "W * scale"},
         ),
         Mistake(
+            "The scale acts along the input channels",
+            "Output channels are the first axis of W. Yours multiplies along the second one.",
+            {"W * scale.reshape(shape)": "W * scale.reshape(1, -1, 1, 1)"},
+        ),
+        Mistake(
             "γ is missing",
             "The normalised value is multiplied by γ.",
             {"gamma / ": "1 / "},
@@ -421,17 +426,17 @@ WHERE = Values(
     name="where",
     shows=(
         "On the plateau the last layers see nearly the same input for all images. A normalisation "
-        "there makes the difference large again; in front of three more sigmoids it is lost, in "
-        "front of two it comes late."
+        "there makes the difference large again; before three more sigmoids it is lost, before two "
+        "it comes late."
     ),
     parts={
         "stays": Part(
             {"first"},
             [
                 ({"convolutions", "first"}, "two sigmoids let something through, three do not."),
-                ({"convolutions"}, "it is slow. Which one has still more sigmoids behind it?"),
-                (set(), "one of them does. Which has most sigmoids behind it?"),
-                ({"last"}, "it stands next to the scores: nothing can shrink behind it but once."),
+                ({"convolutions"}, "it is slow. Which one has still more sigmoids after it?"),
+                (set(), "one of them does. Which has most sigmoids after it?"),
+                ({"last"}, "it stands next to the scores: nothing can shrink after it but once."),
                 ({"dense"}, "one of its two stands next to the scores."),
                 ({"first", "last"}, "only one of the two ends stays."),
                 ({"convolutions", "dense", "first", "last"}, "only one stays."),
@@ -442,8 +447,8 @@ WHERE = Values(
             [
                 ({"dense"}, "one of its two layers is enough. Which one?"),
                 ({"last"}, "that one alone is enough. Then what of a set that contains it?"),
-                ({"convolutions", "dense", "last"}, "behind the convolutions two sigmoids follow."),
-                ({"convolutions", "dense"}, "behind the convolutions two sigmoids follow."),
+                ({"convolutions", "dense", "last"}, "after the convolutions two sigmoids follow."),
+                ({"convolutions", "dense"}, "after the convolutions two sigmoids follow."),
                 ({"convolutions", "first"}, "two more sigmoids, or three, follow and shrink it."),
                 ({"convolutions"}, "two more sigmoids follow and shrink the difference again."),
                 ({"first"}, "three more sigmoids follow and shrink the difference again."),
@@ -473,7 +478,7 @@ PARTS = Values(
         ),
         "relu": Part(
             "gamma",
-            [("beta", "β decides where the ReLU bends; no weight behind it can undo that.")],
+            [("beta", "β decides where the ReLU bends; no weight after it can undo that.")],
         ),
         "learns": Part(
             {"fixed"},
