@@ -45,10 +45,9 @@ def without_solutions(cells: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def with_checks_in_reach(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Starters and their checks in one cell, after the hints.
+    """Starters and their checks in one cell, behind the hints.
 
     So one works in one cell; and one that does not compile leaves no verdict of before beside it.
-    Where the page has a run between them, the answer is a prediction: there both stay in place.
     """
     made: list[NotebookNode] = []
     starter: NotebookNode | None = None
@@ -59,9 +58,6 @@ def with_checks_in_reach(cells: list[NotebookNode]) -> list[NotebookNode]:
             starter, between = cell, []
         elif starter and "check" in tags(cell):
             made += [*between, joined(starter, cell)]
-            starter = None
-        elif starter and cell.cell_type == "code":
-            made += [starter, *between, cell]
             starter = None
         elif starter:
             between.append(cell)

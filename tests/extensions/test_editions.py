@@ -67,12 +67,6 @@ def test_one_works_and_is_answered_in_one_cell():
     assert sources(cells)[3:] == sources(page())[4:]
 
 
-def test_a_prediction_stands_before_the_run_and_its_check_after_it():
-    cells = page()
-    cells.insert(3, new_code_cell("train(2)"))
-    assert sources(with_checks_in_reach(cells)) == sources(cells)
-
-
 def test_a_starter_without_a_check_stays():
     cells = page()[:3]
     assert sources(with_checks_in_reach(cells)) == sources(cells)
