@@ -493,7 +493,7 @@ PARTS = Values(
     "bn-parts",
     name="parts",
     shows=(
-        "In so short a run sigmoids need both: differences large enough to tell images apart, and inputs around 0, "
+        "Sigmoids need both: differences large enough to tell images apart, and inputs around 0, "
         "where the sigmoid is steep. What is learned on top matters little here."
     ),
     parts={
