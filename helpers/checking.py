@@ -158,7 +158,7 @@ def counterexample(case: dict[str, Any], outcome: Any) -> list[str]:
     result, inputs = case["result"], [f"{n} = {show(v)}" for n, v in case["inputs"].items()]
     came, expected = show(outcome), show(result)
     if isinstance(result, dict):
-        expected = "an error, since these inputs make no sense"
+        expected = "an error that is raised: these inputs make no sense"
     elif () != shape(outcome) != shape(result) != ():
         came, expected = f"{came}, shape {shape(outcome)}", f"{expected}, shape {shape(result)}"
     came += ": did you forget `return` in one branch?" * (outcome is None)
