@@ -156,7 +156,7 @@ def agree(outcome: Any, result: Any) -> bool:
 def counterexample(case: dict[str, Any], outcome: Any) -> list[str]:
     """The inputs, the call, what came and what was expected."""
     result, inputs = case["result"], [f"{n} = {show(v)}" for n, v in case["inputs"].items()]
-    refused = "an error, since these inputs make no sense"
+    refused = "an error that is raised: these inputs make no sense"
     came, expected = show(outcome), refused if isinstance(result, dict) else show(result)
     if () != shape(outcome) != shape(result) != ():
         came, expected = f"{came}, shape {shape(outcome)}", f"{expected}, shape {shape(result)}"
