@@ -124,13 +124,6 @@ def test_block_weights():
     assert page.block_weights(c_i, 2, (3, 4), (6, 7), 8) == (weights, direct)
 
 
-@pytest.mark.parametrize(("n", "k"), [(12, 5), (3, 5), (1, 5), (4, 3), (2, 1)])
-def test_how_many_weights_meet_data(n, k):
-    half = k // 2
-    hits = [sum(0 <= i + d < n for d in range(-half, half + 1)) for i in range(n)]
-    assert page.on_the_map(n, k) == pytest.approx((sum(hits) / n) ** 2)
-
-
 # The network
 
 
@@ -298,11 +291,10 @@ def test_an_exchange_takes_the_branch_of_the_image_before(own):
 
 
 def test_a_larger_start_has_kaimings_variance_and_xaviers_distribution():
-    layer = nn.Conv2d(40, 60, 3).requires_grad_(False)
-    torch.manual_seed(0)
-    page.init_larger(layer)
-    torch.manual_seed(0)
-    page.init_xavier(other := nn.Conv2d(40, 60, 3))
+    layer, other = (nn.Conv2d(40, 60, 3).requires_grad_(False) for _ in range(2))
+    for one, init in ((layer, page.init_larger), (other, page.init_xavier)):
+        torch.manual_seed(0)
+        init(one)
     assert_close(layer.weight, other.weight * math.sqrt(100 / 40))
     bound = math.sqrt(6 / (9 * 40))
     assert float(layer.weight.abs().max()) == pytest.approx(bound, rel=0.01)
