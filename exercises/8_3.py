@@ -367,7 +367,7 @@ UNSEEN = Code(
     cases=[
         ("unseen(7, [(3, 2, 0)])", {}),
         ("unseen(8, [(3, 2, 0)])", {}),
-        ("unseen(9, [(3, 3, 1)])", {}),
+        ("unseen(22, [(5, 4, 1)])", {}),
         ("unseen(8, [(3, 1, 1)])", {}),
         ("unseen(16, [(3, 2, 0), (3, 2, 0)])", {}),
         ("unseen(16, [(3, 2, 0), (3, 1, 1), (3, 2, 0)])", {}),
@@ -404,13 +404,6 @@ UNSEEN = Code(
             "        size = (size + 2 * p - k) // s + 1\n"
             "        jump *= s\n"
             "    return total\n",
-        ),
-        Mistake(
-            "The first layer alone",
-            "The layers behind have strides, too, and leave places of their own maps over.",
-            "def unseen(n, layers):\n"
-            "    k, s, p = layers[0]\n"
-            "    return max(0, (n + 2 * p - k) % s - p)\n",
         ),
         Mistake(
             "What is left, counted from 1",

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
+from torchvision import models
 
 from helpers.data import ImageSet
 from helpers.live.occlusion import covered
@@ -113,7 +114,7 @@ def test_parameters_macs_and_fields():
 
 def test_dense_layers_of_torchvisions_networks():
     with torch.device("meta"):
-        (conv, dense), (conv_work, dense_work) = page.split_costs(page.NETWORKS["VGG-16"]())
+        (conv, dense), (conv_work, dense_work) = page.split_costs(models.vgg16())
     assert (conv + dense, dense) == (138_357_544, 123_642_856)
     assert dense_work == 25_088 * 4096 + 4096**2 + 4096 * 1000
     assert conv_work > 100 * dense_work
