@@ -17,16 +17,18 @@ BOTTLENECK = Values(
     "resnet-bottleneck",
     name="bottleneck",
     shows=(
-        "The bottleneck is 17 times cheaper, for any number of channels. The price: only one of "
-        "its convolutions looks at neighbours, so it sees 3 pixels a side, not 5."
+        "At the price of 62 channels and two 3×3 convolutions the bottleneck hands on 256. It pays "
+        "with sight: only one of its convolutions looks at neighbours."
     ),
     parts={
         "plain": Part(
-            1_179_648,
+            73_728,
             [
-                (589_824, "that is one 3×3 convolution; the block has two."),
-                (4_608, "a kernel reads all 256 channels, and there are 256 kernels."),
-                (1_180_160, "with batch normalisation the convolutions have no bias."),
+                (36_864, "that is one 3×3 convolution; the block has two."),
+                (1_152, "a kernel reads all 64 channels, and there are 64 kernels."),
+                (73_856, "with batch normalisation the convolutions have no bias."),
+                (1_179_648, "the block of ResNet-34 has 64 channels here, not 256."),
+                (8_192, "a 3×3 kernel has nine weights for each channel that it reads."),
             ],
             otherwise="a convolution from a to b channels has k² · a · b weights; add up the two.",
         ),
@@ -37,18 +39,25 @@ BOTTLENECK = Values(
                 (53_248, "there are two 1×1 convolutions, one down and one up."),
                 (622_592, "the 3×3 convolution has 64 channels in and 64 out."),
                 (180_224, "the 3×3 convolution has 64 channels in and 64 out."),
+                (32_768, "those are the two 1×1 convolutions; a 3×3 one stands between them."),
+                (70_016, "with batch normalisation the convolutions have no bias."),
             ],
             otherwise="write down channels in, channels out and side of each of the three.",
         ),
-        "ratio": Part(
-            16.9,
+        "channels": Part(
+            62,
             [
-                (0.1, "the other way round: how many times cheaper?"),
-                (17.0, "nearly. Give one decimal."),
-                (16.0, "the 1×1 convolutions cost as well."),
+                (63, "63 channels cost 18 · 63² = 71,442: too much. Round down."),
+                (64, "that is what ResNet-34 has, and it costs a little more than the bottleneck."),
+                (87, "there are two convolutions in the block: 18 c² weights."),
+                (88, "there are two convolutions in the block: 18 c² weights."),
+                (3_868, "that is c². Take the root."),
+                (
+                    256,
+                    "that many the bottleneck has. What would 3×3 convolutions get for its price?",
+                ),
             ],
-            digits=1,
-            otherwise="divide the first count by the second.",
+            otherwise="solve 18 c² = weights of the bottleneck, and round down.",
         ),
         "sees": Part(
             3,
@@ -171,6 +180,7 @@ def grouped(X, W, g):
     return torch.stack(rows)
 """,
     draw=lambda random: draw_groups(random),
+    without=("conv1d", "conv2d", "Conv1d", "Conv2d"),
 )
 
 
@@ -312,48 +322,81 @@ def sizes(random: Random) -> tuple[int, int]:
     return n, random.randint(0, n)
 
 
-DEPTHS = Values(
-    "resnet-depths",
-    name="depths",
+LEFT = "len([*take_out(Residual({}), {}).{}.parameters()])"
+ABLATION = Code(
+    "resnet-ablation",
+    name="take_out",
     shows=(
-        "The name counts layers with weights on the longest path: convolutions of the stem and "
-        "the blocks, and the dense layer. The 1×1 convolutions of the shortcuts do not count."
+        "A part that is taken out is gone, with its parameters, and nothing else has changed: "
+        "only then does a run tell what the part was good for."
     ),
-    parts={
-        "two": Part(
-            34,
-            [
-                (32, "the stem and the head have a layer each as well."),
-                (33, "stem and head: one layer each."),
-                (37, "the shortcuts' 1×1 convolutions are not counted."),
-                (16, "each block has two convolutions."),
-            ],
+    cases=[
+        (LEFT.format("3", 2, "body[2]"), {}),
+        (LEFT.format("3", 2, "body[0]"), {}),
+        (LEFT.format("3", 0, "body[0]"), {}),
+        (LEFT.format("3", 0, "body[2]"), {}),
+        (LEFT.format("6, True, 2", 2, "shortcut"), {}),
+        ("len(take_out(Residual(3), 0).body)", {}),
+    ],
+    mistakes=[
+        Mistake(
+            "Always the last",
+            "Use k: the normalisation of body[k] goes, and that of the other unit stays.",
+            {"block.body[k] = block.body[k][:1]": "block.body[2] = block.body[2][:1]"},
         ),
-        "three": Part(
-            50,
-            [
-                (48, "the stem and the head have a layer each as well."),
-                (54, "the shortcuts' 1×1 convolutions are not counted."),
-                (49, "stem and head: one layer each."),
-            ],
+        Mistake(
+            "Always the first",
+            "Use k: the normalisation of body[k] goes, and that of the other unit stays.",
+            {"block.body[k] = block.body[k][:1]": "block.body[0] = block.body[0][:1]"},
         ),
-        "101": Part(
-            23,
-            [
-                (22, "33 blocks in all: (101 − 2) / 3. The other three stages have 10."),
-                (33, "that is all blocks. The other three stages have 10."),
-                (24, "stem and head have a layer each: (101 − 2) / 3 blocks in all."),
-            ],
+        Mistake(
+            "Both at once",
+            "One at a time: only the normalisation of body[k] goes.",
+            {
+                "block.body[k] = block.body[k][:1]": "block.body[0] = block.body[0][:1]\n"
+                "    block.body[2] = block.body[2][:1]"
+            },
         ),
-        "152": Part(
-            36,
-            [
-                (50, "that is all blocks. The other three stages have 14."),
-                (40, "its second stage has 8 blocks, not 4."),
-                (23, "that is ResNet-101."),
-            ],
+        Mistake(
+            "The unit is gone, and its convolution with it",
+            "Take out the normalisation alone: the convolution before it stays.",
+            {"block.body[k] = block.body[k][:1]": "block.body[k] = nn.Identity()"},
         ),
-    },
+        Mistake(
+            "The convolution is gone",
+            "A unit is a convolution and then the normalisation: keep the first of the two.",
+            {"block.body[k][:1]": "block.body[k][1:]"},
+        ),
+        Mistake(
+            "Nothing has changed",
+            "Slicing makes a new nn.Sequential: put it back into the body.",
+            {"block.body[k] = block.body[k][:1]": "block.body[k][:1]"},
+        ),
+        Mistake(
+            "The shortcut has lost its normalisation as well",
+            "The body alone is meant: what stands on the shortcut stays.",
+            {
+                "block.body[k] = block.body[k][:1]": "block.body[k] = block.body[k][:1]\n"
+                "    if isinstance(block.shortcut, nn.Sequential):\n"
+                "        block.shortcut = block.shortcut[:1]"
+            },
+        ),
+        Mistake(
+            "The layer of the body is taken out, not of its unit",
+            "body[k] holds a convolution and its normalisation: look inside it.",
+            {"block.body[k] = block.body[k][:1]": "block.body = block.body[:k]"},
+        ),
+    ],
+    second="""
+def take_out(block, k):
+    block.body[k][1] = nn.Identity()
+    return block
+""",
+    draw=lambda random: (
+        LEFT.format(random.randint(1, 5), 2 * random.randint(0, 1), "body[0]"),
+        {},
+    ),
+    inputs="",
 )
 
 ZERO = Values(
@@ -364,16 +407,28 @@ ZERO = Values(
         "moved. That first step reaches γ and β alone: everything before γ is multiplied by 0."
     ),
     parts={
-        "identity": Part(
+        "layers": Part(
             5,
             [
-                (8, "three blocks change the shape: their 1×1 convolution is no identity."),
-                (3, "those three change the shape. It is the others."),
-                (16, "there are eight blocks."),
-                (4, "count the blocks with a 1×1 convolution once more."),
-                (7, "not only stage 2: each stage after the first begins with a 1×1 convolution."),
-                (0, "with γ = β = 0 the body gives 0. What is left of Y, as X ≥ 0?"),
+                (2, "three blocks change the shape: the 1×1 convolutions on their shortcuts work."),
+                (18, "with γ = β = 0 a body gives 0, whatever its convolutions compute."),
+                (21, "with γ = β = 0 a body gives 0, whatever its convolutions compute."),
+                (
+                    3,
+                    "those are the ones on shortcuts. The stem and the head work too.",
+                ),
+                (4, "the stem and the head have one layer each."),
+                (
+                    10,
+                    "five blocks are the identity: no layer with weights is left there.",
+                ),
+                (
+                    13,
+                    "with γ = β = 0 both convolutions of a body are without effect.",
+                ),
+                (8, "count layers with weights: five of the eight blocks are the identity."),
             ],
+            otherwise="with γ = β = 0 a body gives 0. What is left of the network?",
         ),
         "gamma": Part(
             "yes",
@@ -391,4 +446,4 @@ ZERO = Values(
     },
 )
 
-EXERCISES = [BOTTLENECK, INCEPTION, GROUPS, PATHS, PREACTIVATION, DEPTHS, ZERO]
+EXERCISES = [BOTTLENECK, INCEPTION, GROUPS, PATHS, PREACTIVATION, ABLATION, ZERO]

@@ -1,6 +1,7 @@
 """Section 8.6: residual and grouped blocks, the networks of them, and what the page measures."""
 
 import itertools
+import math
 import statistics
 
 import pytest
@@ -258,6 +259,11 @@ def test_small_resnet_has_as_many_layers_as_it_says(depth, blocks):
     net(images(2, 1, 28, 28))
     assert sum(p.dim() > 1 for p in net.parameters()) == depth
     assert len(net.net[3]) == blocks
+
+
+def test_the_spread_of_a_study_as_text():
+    studies = [[[3, 2], [3, 1.25], [3, 4]], [[3, math.inf]] * 2, [[3]]]
+    assert page.spread(studies, 2) == ["1.25–4.00", "diverged", ""]
 
 
 @pytest.mark.parametrize("norm", yes_no)

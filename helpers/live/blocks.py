@@ -13,6 +13,9 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; text-anchor: middle;
 .name { font-size: 14px; font-weight: 600; text-anchor: start } .tick { font-size: 11px }
 .wire, .arc { stroke: #6e7781; stroke-width: 1.5; fill: none }
 .block, .convolution { fill: #ddf4ff; stroke: #24292f }
+.off { fill: #fff; stroke: #6e7781; stroke-dasharray: 4 3 }
+.used { stroke: #bc4c00; stroke-width: 3 }
+.whole { stroke: #24292f; stroke-width: 2; stroke-dasharray: 3 2 }
 .track { fill: #eaeef2 } .bar, .dot { fill: #0969da } .left { text-anchor: start }
 """
 
@@ -21,6 +24,7 @@ def switch_blocks(
     hits: Sequence[int] | None = None,
     plain: Sequence[int | None] | None = None,
     images: int = 2000,
+    off: str = "",
 ) -> View:
     """Two networks of eight blocks, whose blocks can be switched off.
 
@@ -30,9 +34,11 @@ def switch_blocks(
             made-up counts, to try the view.
         plain: The same for the network without shortcuts; None where nothing passes.
         images: How many images there are.
+        off: The block that is off at first, such as "1.2". By default all are on.
 
     Raises:
-        ValueError: there are not 256 counts each, or a count is not between 0 and `images`.
+        ValueError: there are not 256 counts each, a count is not between 0 and `images`, or
+            there is no such block.
     """
     if hits is None:
         hits = [images * (4 + on.bit_count() ** 2) // 76 for on in range(2**BLOCKS)]
@@ -46,15 +52,20 @@ def switch_blocks(
         for count in counts:
             if count is not None and not 0 <= count <= images:
                 raise ValueError(f"{name} holds {count}, of {images} images: count them again.")
-    state = {"on": 2**BLOCKS - 1, "hits": list(hits), "plain": list(plain), "images": images}
-    shares = (hits[-1] / images, (plain[-1] or 0) / images)
+    if off and off not in NAMES:
+        raise ValueError(f"there is no block {off!r}; there are {', '.join(NAMES)}.")
+    on = 2**BLOCKS - 1 - (1 << NAMES.index(off) if off else 0)
+    share, count = hits[on] / images, plain[on]
+    other = None if count is None else count / images
+    what = f"Block {off} off: 128 paths of 256 are left" if off else "All blocks on"
+    told = "nothing passes" if other is None else f"{other:.3f}"
+    whole = [(counts[-1] or 0) / images for counts in (hits, plain)]
     return View(
         "blocks",
         "Two networks whose blocks can be switched off",
-        state=state,
-        picture=draw(*shares, curve=means(hits, images)),
-        says="All blocks on. With shortcuts {:.3f} of the images are right, without them "
-        "{:.3f}.".format(*shares),
+        state={"on": on, "hits": list(hits), "plain": list(plain), "images": images},
+        picture=draw((share, other), whole=whole, curve=means(hits, images), off=off),
+        says=f"{what}. With shortcuts {share:.3f} of the images are right, without them {told}.",
     )
 
 
@@ -64,36 +75,41 @@ def means(hits: Sequence[int], images: int) -> list[float]:
     return [sum(counts) / len(counts) / images for counts in sets]
 
 
-def draw(*shares: float, curve: Sequence[float]) -> str:
-    """Both networks with all blocks on, and the curve below, as an SVG document."""
+def draw(
+    shares: Sequence[float | None], *, whole: Sequence[float], curve: Sequence[float], off: str
+) -> str:
+    """Both networks, of which a block may be off, and the curve below, as an SVG document."""
     width, marks = 560, []
     pitch = (width - 40) / BLOCKS
     for row, (name, share) in enumerate(zip(("with shortcuts", "without"), shares, strict=True)):
-        y = 58 + 132 * row
-        marks.append(f'<text class="name" x="0" y="{y - 46}">{name}: {share:.3f}</text>')
+        y, told = 58 + 132 * row, "cut" if share is None else f"{share:.3f}"
+        marks.append(f'<text class="name" x="0" y="{y - 46}">{name}: {told}</text>')
         marks.append(f'<path class="wire" d="M0 {y}H{width}"/>')
         for k, word in enumerate(NAMES):
-            x = 20 + (k + 0.5) * pitch
+            x, used = 20 + (k + 0.5) * pitch, " used" * (word == off)
             if row == 0:
                 line = f"M{x - 26:g} {y}v-18q0 -8 8 -8h36q8 0 8 8v18"
-                marks.append(f'<path class="arc" d="{line}"/>')
+                marks.append(f'<path class="arc{used}" d="{line}"/>')
             box = f'x="{x - 23:g}" y="{y - 14}" width="46" height="28" rx="5"'
-            marks.append(f'<rect class="block" {box}/><text x="{x:g}" y="{y}">{word}</text>')
+            kind = "block off" if used else "block"
+            marks.append(f'<rect class="{kind}" {box}/><text x="{x:g}" y="{y}">{word}</text>')
             if row == 0 and k in CHANGES:
                 box = f'x="{x - 11:g}" y="{y - 34}" width="22" height="15" rx="4"'
                 marks.append(f'<rect class="convolution" {box}/>')
                 marks.append(f'<text class="tick" x="{x:g}" y="{y - 26}">1×1</text>')
-        for kind, length in (("track", width), ("bar", width * share)):
+        for kind, length in (("track", width), ("bar", width * (share or 0))):
             box = f'x="0" y="{y + 28}" width="{length:g}" height="16" rx="3"'
             marks.append(f'<rect class="{kind}" {box}/>')
+        marks.append(f'<path class="whole" d="M{width * whole[row]:g} {y + 24}v24"/>')
     step = (width - 48) / BLOCKS
-    points = [(24 + step * off, 382 - 100 * share) for off, share in enumerate(curve)]
+    points = [(24 + step * count, 382 - 100 * share) for count, share in enumerate(curve)]
     marks.append('<text class="left" x="0" y="268">right, mean of all sets</text>')
     marks.append(f'<path class="wire" d="M12 382H{width - 12}"/>')
     marks.append(f'<path class="wire" d="M{"L".join(f"{x:g} {y:g}" for x, y in points)}"/>')
-    marks += [f'<text x="{x:g}" y="394">{off}</text>' for off, (x, _) in enumerate(points)]
+    marks += [f'<text x="{x:g}" y="394">{count}</text>' for count, (x, _) in enumerate(points)]
     marks.append(f'<text x="{width / 2:g}" y="412">blocks off</text>')
-    marks.append(f'<circle class="dot" cx="{points[0][0]:g}" cy="{points[0][1]:g}" r="5"/>')
+    dot = points[1 if off else 0][0], 382 - 100 * (shares[0] or 0)
+    marks.append('<circle class="dot" cx="{:g}" cy="{:g}" r="5"/>'.format(*dot))
     size = f'width="{width}" height="424" viewBox="0 0 {width} 424"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>'

@@ -155,7 +155,7 @@ def brought_by(page: Path) -> dict[str, str]:
 
 
 def test_what_a_page_imports_travels_inside_as_it_is():
-    files = brought_by(find_page("8-6-resnet"))
+    files = brought_by(find_page("8-5-batch-normalisation"))
     assert {"helpers/__init__.py", "helpers/training.py", "helpers/data.py"} < set(files)
     assert "helpers/claims.py" in files and "helpers/fields.py" in files
     assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())

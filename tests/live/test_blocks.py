@@ -20,9 +20,8 @@ def counts() -> tuple[list[int], list[int | None]]:
     return [max(hit, 200) for hit in hits], plain
 
 
-def show(**changes):
-    hits, plain = counts()
-    return switch_blocks(hits, plain, IMAGES)
+def show(off: str = ""):
+    return switch_blocks(*counts(), IMAGES, off)
 
 
 def test_paths_are_products_of_one_and_two(call):
@@ -55,7 +54,9 @@ def test_it_says_what_is_off_and_what_is_left(call):
         "Blocks 1.1, 1.2, 2.1, 2.2, 3.1, 3.2, 4.1 and 4.2 off: 1 path of 256 is left. With "
         "shortcuts 0.155 of the images are right, without them nothing passes.",
     ]
-    assert show().says == found[0]
+    assert show().says == found[0] and show(off="2.2").says == found[1]
+    (cut,) = call("blocks", "say", [[show(off="3.1").state]])
+    assert show(off="3.1").says == cut and cut.endswith("nothing passes.")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,16 @@ def test_it_says_what_is_off_and_what_is_left(call):
 def test_what_it_cannot_show_is_refused(hits, plain, text):
     with pytest.raises(ValueError, match=text):
         switch_blocks(hits, plain, IMAGES)
+
+
+def test_a_block_may_be_off_at_first():
+    view = show(off="2.2")
+    assert view.state["on"] == 0b11110111
+    assert view.picture.count('class="block off"') == 2
+    assert "with shortcuts: 0.870" in view.picture and "without: 0.100" in view.picture
+    assert "without: cut" in show(off="3.1").picture
+    with pytest.raises(ValueError, match=r"no block '5\.1'; there are 1\.1, 1\.2"):
+        show(off="5.1")
 
 
 @pytest.fixture
