@@ -42,7 +42,7 @@ DIAGONAL = Values(
                 (1, "rows count from 0, so row 1 is the second: 0 1 1 1 1 1."),
             ],
         ),
-        "turned": Part(
+        "transposed": Part(
             1,
             [
                 (-1, "in the transpose a row falls, from 1 to 0."),
@@ -98,6 +98,7 @@ DESIGN = Values(
                 (1, "take three neighbours: 1 − 2·4 + 9."),
                 (0, "the slope of j² grows, so its second derivative is not 0."),
                 (4, "take three neighbours: 1 − 2·4 + 9."),
+                *(([2] * n, "right; one number is enough.") for n in (2, 3, 4, 5, 6)),
             ],
         ),
         "line": Part(
@@ -184,6 +185,11 @@ DESIGN = Values(
     },
 )
 
+STRIPES = (
+    "the start 0 has nothing along [[1, −1], [−1, 1]], so the end has nothing there either; this "
+    "kernel has."
+)
+
 NEAREST = Values(
     "nearest",
     name="ends",
@@ -216,8 +222,8 @@ NEAREST = Values(
         "stripes": Part(
             [[0.5, -0.5], [0.5, -0.5]],
             [
-                ([[1, -1], [0, 0]], "it has a part along [[1, −1], [−1, 1]], which 0 has not."),
-                ([[0, 0], [1, -1]], "it has a part along [[1, −1], [−1, 1]], which 0 has not."),
+                ([[1, -1], [0, 0]], STRIPES),
+                ([[0, 0], [1, -1]], STRIPES),
                 ([[0, 0], [0, 0]], "there the loss is not 0: the edges are missed."),
                 ([[1.5, -1.5], [-0.5, 0.5]], "you added the unseen part; take it away."),
                 ([[0.75, -0.75], [0.25, -0.25]], "take away twice as much of the unseen part."),
@@ -422,6 +428,23 @@ AUTOGRAD = Code(
             "The kernel is not flipped",
             "A pixel enters the output on its upper left with the *last* weight. Read backwards.",
             {"K.flip(0, 1)": "K"},
+        ),
+        Mistake(
+            "A cross-correlation, as on the way forward",
+            "Two things are missing. The border pixels enter outputs, too: put k − 1 zeros on each "
+            "side of G. And a pixel enters the output on its upper left with the *last* weight.",
+            "def gradient_of_image(G, K):\n    return corr2d(G, K)",
+        ),
+        Mistake(
+            "One zero on each side, whatever the kernel",
+            "A kernel of k needs k − 1 zeros on each side, and the two directions may differ.",
+            {"(k_w - 1, k_w - 1, k_h - 1, k_h - 1)": "(1, 1, 1, 1)"},
+        ),
+        Mistake(
+            "One zero on each side, and the kernel is not flipped",
+            "A kernel of k needs k − 1 zeros on each side. And a pixel enters the output on its "
+            "upper left with the *last* weight: read backwards.",
+            {"(k_w - 1, k_w - 1, k_h - 1, k_h - 1)": "(1, 1, 1, 1)", "K.flip(0, 1)": "K"},
         ),
         Mistake(
             "Transposed, not flipped",

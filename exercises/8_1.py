@@ -52,7 +52,7 @@ MEMORY = Values(
             ],
             otherwise="not this: a whole number, the first with batch × outputs > 3 × weights.",
         ),
-        "limits": Part(
+        "most": Part(
             "weights",
             [("outputs", "for one image the outputs take a few MiB. And the weights?")],
         ),
@@ -262,6 +262,11 @@ COLOUR = Code(
             {"X + colour": "X * colour"},
         ),
         Mistake(
+            "The colour lies along the last axis",
+            "It has to lie along the first one: give it two axes more, `[:, None, None]`.",
+            {"X + colour[:, None, None]": "X + colour"},
+        ),
+        Mistake(
             "Only the first direction",
             "All directions are added up.",
             {"P @ (alpha * lam)": "P[:, 0] * alpha[0] * lam[0]"},
@@ -293,8 +298,8 @@ SMALL = Values(
     "alexnet-small",
     name="small",
     shows=(
-        "AlexNet's plan fits small images, with fewer parameters than LeNet: most of LeNet's lie "
-        "in its first dense layer, which reads larger maps."
+        "The work grows with the square of the channels: with half of them it is more than three "
+        "times cheaper, and so far as good as LeNet."
     ),
     parts={
         "side": Part(
@@ -303,23 +308,6 @@ SMALL = Values(
                 (3, "windows of 3×3 on 13 pixels, 2 apart, find 6 places; on 6 pixels, 2."),
                 (1, "the convolutions are padded: only the poolings shrink the maps."),
                 (4, "how many places has a window of 3 on 13 pixels, if it moves by 2?"),
-            ],
-        ),
-        "convolutions": Part(
-            24_960,
-            [
-                (24_840, "the biases are missing: one for each output channel."),
-                (55_178, "those are the parameters of the whole network."),
-                (1_080, "a kernel reads all channels of the layer before."),
-            ],
-            otherwise="not this. Layer by layer: c_o (9 c_i + 1), with 1, 8, 24, 32, 32 for c_i.",
-        ),
-        "dense": Part(
-            30_218,
-            [
-                (29_952, "the biases are missing: one for each unit."),
-                (21_002, "24 maps of 2×2 arrive, so the first dense layer reads 96 numbers."),
-                (45_578, "the maps are 2×2, not 3×3."),
             ],
         ),
         "times": Part(
@@ -332,48 +320,22 @@ SMALL = Values(
             digits=1,
             otherwise="not this. Each place costs 9 c_i c_o; the maps are 28, 13, 6, 6 and 6 wide.",
         ),
-        "later": Part(
-            "small AlexNet",
-            [("LeNet", "run the solution, and compare the losses after two epochs and after six.")],
-        ),
-    },
-)
-
-BATCH = Values(
-    "alexnet-batch",
-    name="batches",
-    shows=(
-        "At one rate a larger batch makes fewer steps, and their mean is the same: so it learns "
-        "less in an epoch. Raise the rate with the batch."
-    ),
-    parts={
-        "steps": Part(
-            72,
+        "c": Part(
+            4,
             [
-                (24, "that is one epoch; there are three."),
-                (69, "the last batch of an epoch is smaller, and is a step as well."),
-                (70, "the last batch of an epoch is smaller, and is a step as well."),
-                (71, "each epoch ends with a batch of its own that is smaller."),
+                (5, "with 5 it is 498,699 multiply–adds: too many."),
+                (3, "that is cheap enough, but there is a larger one."),
+                (2, "that is cheap enough, but there is a larger one. The work grows with c²."),
+                (2.8, "the work grows with c², not with c; and c is a whole number."),
             ],
+            otherwise="not this. For each c add up the layers, or let `summary` do it.",
         ),
-        "memory": Part(
-            16,
+        "against": Part(
+            "level",
             [
-                (4, "16 to 64 is a factor of 4; 256 is 4 times more again."),
-                (1, "the outputs of every image in the batch are kept until the way back."),
-                (240, "how many times, not how many more."),
+                ("ahead", "run the solution's cell, and compare the accuracies seed by seed."),
+                ("behind", "run the solution's cell, and compare the accuracies seed by seed."),
             ],
-        ),
-        "accurate": Part(
-            16,
-            [
-                (256, "its steps are surer, but there are far fewer of them, at the same rate."),
-                (64, "in between. Which batch makes most steps?"),
-            ],
-        ),
-        "cure": Part(
-            "raise",
-            [("lower", "a mean over more images is surer. So may the step be longer or shorter?")],
         ),
     },
 )
@@ -382,8 +344,8 @@ INGREDIENTS = Values(
     "alexnet-lenet",
     name="ingredients",
     shows=(
-        "Whether it learns at all comes first, and at this rate the activation decides that. "
-        "Dropout and shifts make training harder, and are gone in prediction."
+        "Whether it learns at all comes first, and at this rate the activation decides that. At "
+        "one rate a larger batch makes fewer steps of the same length: raise the rate with it."
     ),
     parts={
         "decides": Part(
@@ -393,16 +355,103 @@ INGREDIENTS = Values(
                 ("shifts", "they change the accuracy by some points. With sigmoids, is there any?"),
             ],
         ),
-        "loss": Part(
-            "raises",
-            [("lowers", "in training the network answers with half of its units missing.")],
-        ),
-        "prediction": Part(
-            0,
+        "ahead": Part(
+            "neither",
             [
-                (0.5, "that is in training. After `eval()` dropout hands on what it gets."),
-                (1, "then nothing would be left. After `eval()` dropout does nothing."),
+                (
+                    "dropout",
+                    "not in every seed: run it. Three epochs are too few to learn by heart.",
+                ),
+                (
+                    "shifts",
+                    "not in every seed: run it. Three epochs are too few to learn by heart.",
+                ),
+                ("both", "run it, and compare seed by seed."),
             ],
+        ),
+        "factor": Part(
+            0.8,
+            [
+                (
+                    0.2,
+                    "that is the share of zeros. What share of the values was there in training?",
+                ),
+                (1.25, "that is what today's dropout does in training, with those it keeps."),
+                (0.5, "halving is right for p = ½."),
+                (1, "in training only the values that are kept arrive; in prediction all of them."),
+            ],
+            digits=1,
+        ),
+        "steps": Part(
+            72,
+            [
+                (24, "that is one epoch; there are three."),
+                (69, "the last batch of an epoch is smaller, and is a step as well."),
+                (70, "the last batch of an epoch is smaller, and is a step as well."),
+                (71, "each epoch ends with a batch of its own that is smaller."),
+            ],
+        ),
+        "accurate": Part(
+            16,
+            [
+                (256, "its steps are surer, but there are far fewer of them, at the same rate."),
+                (64, "in between. Which batch makes most steps?"),
+                (32, "in between. Which batch makes most steps?"),
+            ],
+        ),
+        "cure": Part(
+            "raise",
+            [("lower", "a mean over more images is surer. So may the step be longer or shorter?")],
+        ),
+    },
+)
+
+PATCHES = Values(
+    "alexnet-patches",
+    name="space",
+    shows=(
+        "What a first layer can become is decided by its patches, before any label is read. A "
+        "pattern that mixtures of them show as well is no news from the training."
+    ),
+    parts={
+        "constant": Part(
+            1,
+            [
+                (9, "that is all filters. Every patch here is one number times nine ones."),
+                (0, "a patch of ones is not zero: the filter can become any multiple of it."),
+                (5, "other images have other constants, and they are multiples of one patch."),
+            ],
+        ),
+        "rows": Part(
+            3,
+            [
+                (9, "the three rows of each patch are equal."),
+                (1, "the rows are equal, but the numbers along them differ."),
+                (8, "a patch sees three of the eight numbers of a row."),
+            ],
+        ),
+        "padded": Part(
+            9,
+            [
+                (1, "that is without padding. A patch at a corner has zeros on two of its sides."),
+                (2, "corners and edges differ, and the four sides do as well."),
+                (
+                    3,
+                    "inside, edges and corners are nine patches: is any a mixture of the others?",
+                ),
+                (
+                    5,
+                    "inside, edges and corners are nine patches: is any a mixture of the others?",
+                ),
+            ],
+        ),
+        "shuffled": Part(
+            "yes",
+            [("no", "labels only choose δ. Do they occur in the patches?")],
+        ),
+        "noise": Part(
+            "no",
+            [("yes", "the change is a constant. What is it added to?")],
         ),
     },
 )
@@ -424,6 +473,13 @@ OVERFIT = Values(
             "room",
             [("understood", "random labels hold nothing to understand, and the loss is as low.")],
         ),
+        "breaks": Part(
+            "start",
+            [
+                ("ReLUs", "then it is a linear network, and that has room for twenty images."),
+                ("pooling", "then there is more to compute, and more room. Run it."),
+            ],
+        ),
     },
 )
 
@@ -432,7 +488,7 @@ BENCHMARK = Values(
     name="benchmark",
     shows=(
         "Nineteen in twenty of AlexNet's parameters are dense weights, each fetched and used once "
-        "for an image: its timing is a timing of the memory."
+        "for an image: on a fast card its timing is a timing of the memory."
     ),
     parts={
         "points": Part(
@@ -461,11 +517,11 @@ BENCHMARK = Values(
         ),
         "times": Part(
             "memory",
-            [("arithmetic", "each dense weight is fetched once, and used once.")],
+            [("arithmetic", "it fetches 244 million bytes for 1.4 thousand million operations.")],
         ),
     },
 )
 
 EXERCISES = [
-    MEMORY, CHIP, CROPS, COLOUR, SMALL, BATCH, INGREDIENTS, OVERFIT, BENCHMARK,
+    MEMORY, CHIP, CROPS, COLOUR, SMALL, INGREDIENTS, PATCHES, OVERFIT, BENCHMARK,
 ]  # fmt: skip

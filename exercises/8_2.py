@@ -12,69 +12,11 @@ def numbers(random: Random, *shape: int) -> list:
     return [numbers(random, *shape[1:]) for _ in range(shape[0])]
 
 
-ROWS = Values(
-    "vgg-rows",
-    name="eleven",
-    shows=(
-        "The name counts layers with weights. Of the 29 calls 18 have none: ReLUs, poolings, "
-        "dropout and one flattening."
-    ),
-    parts={
-        "convolutions": Part(
-            8,
-            [
-                (5, "that is the number of blocks. Three of them hold two convolutions."),
-                (11, "dense layers have weights as well."),
-                (10, "that is the number of ReLUs: two of them follow dense layers."),
-            ],
-        ),
-        "dense": Part(
-            3,
-            [
-                (2, "the last layer, which gives the scores, is dense too."),
-                (1, "there are two hidden ones as well."),
-            ],
-        ),
-        "relus": Part(
-            10,
-            [
-                (11, "no ReLU follows the scores: they may be negative."),
-                (8, "the two hidden dense layers have one each as well."),
-                (5, "each *convolution* is followed by one, not each block."),
-            ],
-        ),
-        "calls": Part(
-            29,
-            [
-                (11, "ReLUs, poolings, dropout and the flattening are calls too."),
-                (13, "that is the number of children of `net`: a block is one of them."),
-                (28, "do not forget the flattening."),
-                (27, "there is a dropout behind both hidden dense layers."),
-                (30, "no ReLU follows the scores."),
-                (34, "a block is a container: count the layers in it alone."),
-                (36, "blocks and the whole network are containers: count layers alone."),
-            ],
-        ),
-        "least": Part(
-            32,
-            [
-                (31, "31, 15, 7, 3, 1: the fifth pooling finds nothing to halve."),
-                (28, "28, 14, 7, 3, 1: the fifth pooling finds nothing to halve."),
-                (16, "16, 8, 4, 2, 1: that is enough for four poolings. There are five."),
-                (64, "it can be smaller: one pixel may be left at the end."),
-                (5, "each pooling halves, and there are five of them."),
-                (10, "each pooling halves: the side must hold a power of 2."),
-                (224, "that is the size in use. It can be smaller."),
-            ],
-        ),
-    },
-)
-
 DEEPER = Values(
     "vgg-deeper",
     name="growth",
     shows=(
-        "Depth is cheap in parameters, since most of them lie in the dense layers, and dear in "
+        "Depth is cheap in parameters, since most of them lie in the dense layers, but costs "
         "work: 4 % more of the one, 27 % more of the other."
     ),
     parts={
@@ -82,6 +24,8 @@ DEEPER = Values(
             5_309_696,
             [
                 (5_308_416, "the biases are missing: one for each output channel."),
+                (5.31e6, "right to three digits. Give the whole number."),
+                (5.3e6, "right to two digits. Give the whole number."),
                 (589_824 + 2_359_296, "the last block has one more as well."),
                 (590_080 + 2_359_808, "the last block has one more as well."),
                 (4_719_616, "the third block has one more as well."),
@@ -90,11 +34,19 @@ DEEPER = Values(
         "work": Part(
             4_161_798_144,
             [
-                (16_647_192_576, "three poolings or more lie in front: 56, 28 and 14 pixels wide."),
-                (1_040_449_536, "the pooling ends the block: the maps are 56, 28 and 14 wide."),
+                (4.16e9, "right to three digits. Give the whole number."),
+                (4.162e9, "right to four digits. Give the whole number."),
+                (4.2e9, "right to two digits. Give the whole number."),
+                (4_161.798144, "that is in millions. Give the whole number."),
+                (
+                    266_355_081_216,
+                    "each convolution keeps the size, but a pooling halves it after each block.",
+                ),
+                (16_647_192_576, "one pooling more lies before each of these blocks."),
+                (1_040_449_536, "these are the maps after the pooling, which ends its block."),
                 (3_699_376_128, "the last block has one more as well, on maps of 14×14."),
                 (2_312_110_080, "the third block has one more as well, on maps of 56×56."),
-                (5_549_064_192, "the maps are halved from block to block: 56, 28, 14."),
+                (5_549_064_192, "block 5 has maps of half the side of block 4."),
                 (5_308_416, "each weight is used at every place of its map."),
                 (5_309_696, "each weight is used at every place of its map."),
             ],
@@ -114,8 +66,8 @@ SEVEN = Code(
     "vgg-seven",
     name="against_one",
     shows=(
-        "A stack is never dearer, and from three on it costs little more than half. In general "
-        "(2n + 1)² − 9n = (4n − 1)(n − 1), which is never negative."
+        "A stack never needs more: three layers little more than half, five little more than a "
+        "third. In general (2n + 1)² − 9n = (4n − 1)(n − 1), which is never negative."
     ),
     cases=[
         ("against_one(1, 1)", {}),
@@ -173,7 +125,7 @@ NATIVE = Code(
     "vgg-native",
     name="sides",
     shows=(
-        "28 pixels bear four poolings, 224 bear seven. And the second number of a block never "
+        "28 pixels allow four poolings, 224 allow seven. And the second number of a block never "
         "mattered: channels do not change the size."
     ),
     cases=[
@@ -211,6 +163,11 @@ NATIVE = Code(
             "    return found\n",
         ),
         Mistake(
+            "Half pixels",
+            "Pixels are whole, and a pooling reads whole windows only: `//`.",
+            {"side // 2": "side / 2"},
+        ),
+        Mistake(
             "The convolutions shrink the maps",
             "They are padded by 1, so a 3×3 kernel keeps the size.",
             "def sides(side, arch):\n"
@@ -224,7 +181,7 @@ NATIVE = Code(
         ),
         Mistake(
             "Only the last side",
-            "The side behind *each* block is wanted, in a list.",
+            "The side after *each* block is wanted, in a list.",
             "def sides(side, arch):\n"
             "    for _ in arch:\n"
             "        if side < 2:\n"
@@ -233,8 +190,8 @@ NATIVE = Code(
             "    return side\n",
         ),
         Mistake(
-            "The side in front of each block",
-            "What a block leaves behind is wanted, not what it gets.",
+            "The side before each block",
+            "The side that a block leaves is wanted, not the one that it gets.",
             "def sides(side, arch):\n"
             "    found = []\n"
             "    for _ in arch:\n"
@@ -442,15 +399,6 @@ MEMORY = Values(
         "why large images force small batches: the parameters are stored once."
     ),
     parts={
-        "block": Part(
-            1,
-            [
-                (2, "the channels have doubled, but the places have gone to a quarter."),
-                (3, "three convolutions, but on maps with a sixteenth of the places."),
-                (4, "many channels, but few places."),
-                (5, "that one holds least: 14×14 places."),
-            ],
-        ),
         "values": Part(
             13_647_872,
             [
@@ -473,11 +421,82 @@ MEMORY = Values(
             ],
             digits=1,
         ),
-        "dear": Part(
+        "larger": Part(
             "activations",
             [("parameters", "0.5 GiB, whatever the batch is.")],
         ),
     },
+)
+
+LEAKY = Code(
+    "vgg-leaky",
+    name="start_for",
+    shows=(
+        "With a = 0 it is Kaiming's start. The leakier the ReLU, the smaller the weights may be; "
+        "with a = 1 nothing is lost, and 1 / n_in is enough: Xavier's."
+    ),
+    cases=[
+        ("start_for((3, 2), 0)", {}),
+        ("start_for((5, 8), 0)", {}),
+        ("start_for((2, 9), 1)", {}),
+        ("start_for((3, 7), 0.5)", {}),
+        ("start_for((4, 2, 3, 3), 0)", {}),
+        ("start_for((6, 3, 2, 5), 0.25)", {}),
+    ],
+    mistakes=[
+        Mistake(
+            "The variance",
+            "That is the variance. The standard deviation is its root.",
+            {"math.sqrt(2 / ((1 + a ** 2) * n_in))": "2 / ((1 + a ** 2) * n_in)"},
+        ),
+        Mistake(
+            "The slope is left out",
+            "That is Kaiming's start, for a = 0. With a slope, the negative half is not lost.",
+            {"(1 + a ** 2) * n_in": "n_in"},
+        ),
+        Mistake(
+            "The slope is not squared",
+            "Mean squares are followed here: the negative half is multiplied by a².",
+            {"1 + a ** 2": "1 + a"},
+        ),
+        Mistake(
+            "The outputs are counted",
+            "Count the inputs of one output: shape[0] is the number of outputs.",
+            {"math.prod(shape[1:])": "shape[0] * math.prod(shape[2:])"},
+        ),
+        Mistake(
+            "The places of the kernel are left out",
+            "One output of a convolution reads c_i channels at k_h · k_w places.",
+            {"math.prod(shape[1:])": "shape[1]"},
+        ),
+        Mistake(
+            "All weights are counted",
+            "Count the inputs of one output, not all weights.",
+            {"math.prod(shape[1:])": "math.prod(shape)"},
+        ),
+        Mistake(
+            "Multiplied in place of divided",
+            "A layer multiplies the mean square by n_in σ² (1 + a²) / 2. That has to be 1.",
+            {"2 / ((1 + a ** 2) * n_in)": "(1 + a ** 2) / 2 / n_in"},
+        ),
+        Mistake(
+            "Nothing is lost",
+            "That keeps the mean square without an activation. What does the ReLU take away?",
+            {"2 / ((1 + a ** 2) * n_in)": "1 / n_in"},
+        ),
+    ],
+    second="""
+def start_for(shape, a):
+    _, *inputs = shape
+    variance = torch.tensor(inputs).double().prod().reciprocal()
+    return (variance / (0.5 + 0.5 * a * a)) ** 0.5
+""",
+    draw=lambda random: (
+        f"start_for({tuple(random.randint(2, 9) for _ in range(random.choice((2, 4))))}, "
+        f"{random.choice((0, 0.1, 0.3, 0.5, 0.8, 1))})",
+        {},
+    ),
+    inputs="",
 )
 
 WEAK = Values(
@@ -523,4 +542,4 @@ WEAK = Values(
     },
 )
 
-EXERCISES = [ROWS, SEVEN, DEEPER, NATIVE, HEAD, SLIDE, MEMORY, WEAK]
+EXERCISES = [SEVEN, DEEPER, NATIVE, HEAD, SLIDE, MEMORY, LEAKY, WEAK]

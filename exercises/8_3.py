@@ -56,8 +56,8 @@ THREE = Values(
     "nin-three",
     name="three",
     shows=(
-        "3×3 layers would make the network nearly three times as large, and a value of the map "
-        "could depend on every pixel of the image, wherever in the map it stands."
+        "3×3 layers would make the network nearly three times as large, and each value of the map "
+        "could depend on every pixel that the first layer reads."
     ),
     parts={
         "more": Part(
@@ -286,60 +286,6 @@ def class_map(A, W, b, k):
     draw=head,
 )
 
-MEMORY = Values(
-    "nin-memory",
-    name="memory",
-    shows=(
-        "Small on disk is not small in training: with a batch of 128 the kept maps outweigh the "
-        "parameters more than a hundred times. Prediction needs only two layers at a time."
-    ),
-    parts={
-        "parameters": Part(
-            7.6,
-            [
-                (1.9, "a parameter has 4 bytes."),
-                (8.0, "those are millions of bytes; a MiB has 1,048,576."),
-                (15.2, "the gradients are not asked for."),
-            ],
-            digits=1,
-        ),
-        "kept": Part(
-            7.3,
-            [
-                (7.7, "those are millions of bytes; a MiB has 1,048,576."),
-                (6.5, "where the maxima were takes 8 bytes for each value of a pooled map."),
-                (6.9, "the pooled maps are kept, and the places of the maxima: 8 bytes each."),
-                (7.1, "the first convolution keeps its input as well: the image."),
-                (5.8, "those are the ReLUs' outputs. Poolings, dropout and the image count, too."),
-                (13.1, "a ReLU's output is the next layer's input: one tensor, counted once."),
-            ],
-            digits=1,
-        ),
-        "batch": Part(
-            123,
-            [
-                (1, "that is for one image; the batch has 128."),
-                (937, "those are MiB. How many times the parameters is that?"),
-                *(
-                    (times, f"that fits kept = {kept}; mend *kept*, then this follows.")
-                    for times, kept in ((135, 8.0), (109, 6.5), (116, 6.9), (98, 5.8), (221, 13.1))
-                ),
-            ],
-            digits=0,
-            otherwise="not this: 128 times *kept*, divided by *parameters*.",
-        ),
-        "prediction": Part(
-            2.1,
-            [
-                (1.1, "the layer's input must still be there while its output is made."),
-                (2.2, "those are millions of bytes; a MiB has 1,048,576."),
-                (7.3, "in prediction nothing is kept for a backward pass."),
-            ],
-            digits=1,
-        ),
-    },
-)
-
 ONE_STEP = Values(
     "nin-one-step",
     name="one_step",
@@ -386,122 +332,95 @@ ONE_STEP = Values(
 )
 
 
-def blocks(random: Random) -> tuple[str, dict]:
-    chosen = []
-    for _ in range(random.randint(1, 4)):
-        kernel = random.choice([1, 3, 5, 7])
-        padding = random.randint(0, kernel // 2)
-        chosen.append((kernel, random.randint(1, 4), padding))
-    return f"smallest({chosen})", {}
+NIN = "[(11, 4, 0), (3, 2, 0), (5, 1, 2), (3, 2, 0), (3, 1, 1), (3, 2, 0), (3, 1, 1)]"
 
 
-FAMILY = Code(
-    "nin-family",
-    name="smallest",
+def unseen(random: Random) -> tuple[str, dict]:
+    layers, n = [], random.randint(40, 90)
+    for _ in range(random.randint(1, 3)):
+        kernel = random.choice([1, 3, 5])
+        layers.append((kernel, random.randint(1, kernel), random.randint(0, kernel // 2)))
+    return f"unseen({n}, {layers})", {}
+
+
+def unseen_with(step: str, ends: str = "n - 1 - last") -> str:
+    """The solution with one part changed."""
+    return (
+        "def unseen(n, layers):\n"
+        "    sizes = [n]\n"
+        "    for k, s, p in layers:\n"
+        "        sizes.append((sizes[-1] + 2 * p - k) // s + 1)\n"
+        "    last = sizes.pop() - 1\n"
+        "    for (k, s, p), size in zip(reversed(layers), reversed(sizes)):\n"
+        f"        last = {step}\n"
+        f"    return {ends}\n"
+    )
+
+
+UNSEEN = Code(
+    "nin-unseen",
+    name="unseen",
     shows=(
-        "The smallest image follows from kernels, strides and paddings alone; channels and "
-        "classes do not matter. Each block with its pooling more than doubles it."
+        "Of 224 pixels NiN sees the first 219. What each stride leaves over adds up to much more, "
+        "but the padded layers reach most of it again."
     ),
     cases=[
-        ("smallest([])", {}),
-        ("smallest([(3, 1, 0)])", {}),
-        ("smallest([(5, 2, 2)])", {}),
-        ("smallest([(5, 1, 2), (3, 1, 1)])", {}),
-        ("smallest([(3, 2, 0), (5, 1, 0)])", {}),
-        ("smallest([(7, 3, 0), (3, 2, 1)])", {}),
-        ("smallest([(11, 4, 0), (5, 1, 2), (3, 1, 1)])", {}),
-        ("smallest([(11, 4, 0), (5, 1, 2), (3, 1, 1), (3, 1, 1)])", {}),
+        ("unseen(7, [(3, 2, 0)])", {}),
+        ("unseen(8, [(3, 2, 0)])", {}),
+        ("unseen(22, [(5, 4, 1)])", {}),
+        ("unseen(8, [(3, 1, 1)])", {}),
+        ("unseen(16, [(3, 2, 0), (3, 2, 0)])", {}),
+        ("unseen(16, [(3, 2, 0), (3, 1, 1), (3, 2, 0)])", {}),
+        ("unseen(54, [(3, 2, 0), (5, 1, 2), (3, 2, 0), (3, 1, 1)])", {}),
+        (f"unseen(67, {NIN})", {}),
+        (f"unseen(98, {NIN})", {}),
+        (f"unseen(224, {NIN})", {}),
     ],
     mistakes=[
         Mistake(
-            "The poolings are forgotten",
-            "Behind each block stands a pooling of 3×3 with stride 2.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = (n - 1) * stride + kernel - 2 * padding\n"
-            "    return n\n",
+            "A window ends in the padding",
+            "A window of a padded layer may end beyond the map: its last place is then the map's "
+            "last one. Cut there, in each layer.",
+            unseen_with(step="last * s - p + k - 1"),
         ),
         Mistake(
-            "The blocks are taken from the front",
-            "Go backwards: the last block is undone first.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in blocks:\n"
-            "        n = 2 * n + 1\n"
-            "        n = (n - 1) * stride + kernel - 2 * padding\n"
-            "    return n\n",
+            "Cut once, at the image",
+            "Each map ends somewhere, not the image alone: cut at the last place in each layer.",
+            unseen_with(step="last * s - p + k - 1", ends="max(0, n - 1 - last)"),
         ),
         Mistake(
-            "The padding counts once",
-            "Padding of p adds p on both sides, so 2p pixels less are needed.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = 2 * n + 1\n"
-            "        n = (n - 1) * stride + kernel - padding\n"
-            "    return n\n",
+            "The padding is forgotten",
+            "With padding p the first window begins p places before the map: subtract p.",
+            unseen_with(step="min(last * s + k - 1, size - 1)"),
         ),
         Mistake(
-            "The padding is added",
-            "Padding brings pixels with it, so the image may be smaller: subtract 2p.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = 2 * n + 1\n"
-            "        n = (n - 1) * stride + kernel + 2 * padding\n"
-            "    return n\n",
+            "The remainders are added up",
+            "What a stride leaves over may still be seen through a neighbour, by a padded layer. "
+            "Follow the last place backwards; only the padding on the left moves a window.",
+            "def unseen(n, layers):\n"
+            "    total, jump, size = 0, 1, n\n"
+            "    for k, s, p in layers:\n"
+            "        total += (size + 2 * p - k) % s * jump\n"
+            "        size = (size + 2 * p - k) // s + 1\n"
+            "        jump *= s\n"
+            "    return total\n",
         ),
         Mistake(
-            "One stride too many",
-            "Between n places lie n − 1 strides; the last window ends with its kernel.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = 2 * n + 1\n"
-            "        n = n * stride + kernel - 2 * padding\n"
-            "    return n\n",
-        ),
-        Mistake(
-            "One stride too many in the pooling",
-            "Between n places of the pooling lie n − 1 strides: (n − 1) · 2 + 3.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = n * 2 + 3\n"
-            "        n = (n - 1) * stride + kernel - 2 * padding\n"
-            "    return n\n",
-        ),
-        Mistake(
-            "The pooling stands before the block",
-            "Seen from the end, the pooling comes first, then the convolution of its block.",
-            "def smallest(blocks):\n"
-            "    n = 1\n"
-            "    for kernel, stride, padding in reversed(blocks):\n"
-            "        n = (n - 1) * stride + kernel - 2 * padding\n"
-            "        n = 2 * n + 1\n"
-            "    return n\n",
+            "What is left, counted from 1",
+            "Places count from 0, so the last pixel has the index n − 1.",
+            unseen_with(step="min(last * s - p + k - 1, size - 1)", ends="n - last"),
         ),
     ],
     second="""
-def smallest(blocks):
-    side = 1
-    while True:
-        n = side
-        for kernel, stride, padding in blocks:
-            if n + 2 * padding < kernel:
-                n = 0
-                break
-            n = (n + 2 * padding - kernel) // stride + 1
-            if n < 3:
-                n = 0
-                break
-            n = (n - 3) // 2 + 1
-        if n >= 1:
-            return side
-        side += 1
+def unseen(n, layers):
+    row = torch.ones(1, 1, n, dtype=torch.float64, requires_grad=True)
+    Z = row
+    for k, s, p in layers:
+        Z = torch.nn.functional.conv1d(Z, torch.ones(1, 1, k, dtype=torch.float64) / k, None, s, p)
+    Z.sum().backward()
+    return n - 1 - int((row.grad[0, 0] > 0).nonzero().max())
 """,
-    draw=blocks,
+    draw=unseen,
     inputs="",
 )
 
@@ -546,5 +465,5 @@ SHIFT = Values(
 )
 
 EXERCISES = [
-    POINTWISE, THREE, DENSE_HEAD, AS_DENSE, CLASS_MAP, MEMORY, ONE_STEP, FAMILY, SHIFT,
+    POINTWISE, THREE, DENSE_HEAD, AS_DENSE, CLASS_MAP, ONE_STEP, UNSEEN, SHIFT,
 ]  # fmt: skip

@@ -554,7 +554,7 @@ COMPUTE = Values(
         ),
         "waits": Part(
             "memory",
-            [("arithmetic", "12 products for each weight that has to be fetched. What is slower?")],
+            [("arithmetic", "12 products for each weight fetched, where the chip could do 40.")],
         ),
     },
 )

@@ -40,8 +40,8 @@ BIAS = Values(
             226,
             [
                 (236, "the ten of the last layer are useful: nothing normalises the scores."),
-                (22, "there is a normalisation behind the hidden dense layers as well."),
-                (204, "there is a normalisation behind both convolutions as well."),
+                (22, "there is a normalisation after the hidden dense layers as well."),
+                (204, "there is a normalisation after both convolutions as well."),
                 (452, "these are the numbers γ and β."),
                 (4, "count numbers, not layers: such a layer has a bias for each channel."),
                 (5, "count numbers, not layers; and nothing normalises the scores."),
@@ -248,6 +248,11 @@ FOLD = Code(
             {"W * scale.reshape(shape)": "W * scale"},
         ),
         Mistake(
+            "The scale acts along the input channels",
+            "Output channels are the first axis of W. Yours multiplies along the second one.",
+            {"W * scale.reshape(shape)": "W * scale.reshape(1, -1, 1, 1)"},
+        ),
+        Mistake(
             "γ is missing",
             "The normalised value is multiplied by γ.",
             {"gamma / ": "1 / "},
@@ -404,13 +409,14 @@ BRAKE = Values(
         "learns": Part(
             {"normalised"},
             [
-                ({"once", "normalised"}, "once is normalised at the start, but has no brake."),
-                ({"once"}, "a good start is soon left behind. Which one has a brake?"),
-                ({"plain"}, "the plain network has no brake."),
-                ({"plain", "normalised"}, "the plain network has no brake."),
-                ({"plain", "once"}, "which one has a brake?"),
-                ({"plain", "once", "normalised"}, "two of them have no brake."),
-                (set(), "one of them has a brake."),
+                ({"once", "normalised"}, "one of the two surprises you: run the second cell. What "
+                    "does it lack after the first step?"),
+                ({"once"}, "run the second cell. For how many steps does a good start last?"),
+                ({"plain"}, "run the second cell. What would keep its steps short?"),
+                ({"plain", "normalised"}, "run the second cell. Which of them has a brake?"),
+                ({"plain", "once"}, "run the second cell. Which of the three has a brake?"),
+                ({"plain", "once", "normalised"}, "run the second cell. Which has a brake?"),
+                (set(), "run the second cell. Is there a brake in none of them?"),
             ],
         ),
     },
@@ -421,35 +427,63 @@ WHERE = Values(
     name="where",
     shows=(
         "On the plateau the last layers see nearly the same input for all images. A normalisation "
-        "there makes the difference large again; in front of three more sigmoids it is lost, in "
-        "front of two it comes late."
+        "there makes the difference large again; before three more sigmoids it is lost, before two "
+        "it comes late."
     ),
     parts={
         "stays": Part(
             {"first"},
             [
-                ({"convolutions", "first"}, "two sigmoids let something through, three do not."),
-                ({"convolutions"}, "it is slow. Which one has still more sigmoids behind it?"),
-                (set(), "one of them does. Which has most sigmoids behind it?"),
-                ({"last"}, "it stands next to the scores: nothing can shrink behind it but once."),
-                ({"dense"}, "one of its two stands next to the scores."),
-                ({"first", "last"}, "only one of the two ends stays."),
-                ({"convolutions", "dense", "first", "last"}, "only one stays."),
+                (
+                    {"convolutions", "first"},
+                    "run the second cell: one of the two is only late. How "
+                    "many sigmoids come after each?",
+                ),
+                ({"convolutions"}, "run the second cell. How many sigmoids come after each place?"),
+                (set(), "run the second cell. How many sigmoids come after each place?"),
+                (
+                    {"last"},
+                    "run the second cell. It stands next to the scores: what can shrink after it?",
+                ),
+                ({"dense"}, "run the second cell. How many sigmoids come after each place?"),
+                ({"first", "last"}, "run the second cell: the two ends are not alike."),
+                (
+                    {"convolutions", "dense", "first", "last"},
+                    "run the second cell. How many sigmoids come after each place?",
+                ),
             ],
         ),
         "fast": Part(
             {"dense", "last"},
             [
-                ({"dense"}, "one of its two layers is enough. Which one?"),
-                ({"last"}, "that one alone is enough. Then what of a set that contains it?"),
-                ({"convolutions", "dense", "last"}, "behind the convolutions two sigmoids follow."),
-                ({"convolutions", "dense"}, "behind the convolutions two sigmoids follow."),
-                ({"convolutions", "first"}, "two more sigmoids, or three, follow and shrink it."),
-                ({"convolutions"}, "two more sigmoids follow and shrink the difference again."),
-                ({"first"}, "three more sigmoids follow and shrink the difference again."),
-                ({"first", "last"}, "one of the two ends is not enough."),
-                ({"convolutions", "dense", "first", "last"}, "one of the two ends is not enough."),
-                (set(), "two of the four do."),
+                ({"dense"}, "run the second cell. Which of its two layers does the work?"),
+                ({"last"}, "run the second cell. And what of a set that contains that layer?"),
+                (
+                    {"convolutions", "dense", "last"},
+                    "run the second cell. How many sigmoids follow after the convolutions?",
+                ),
+                (
+                    {"convolutions", "dense"},
+                    "run the second cell. How many sigmoids follow after each place?",
+                ),
+                (
+                    {"convolutions", "first"},
+                    "run the second cell. What do the sigmoids after them do to the difference?",
+                ),
+                (
+                    {"convolutions"},
+                    "run the second cell. What do the sigmoids after them do to the difference?",
+                ),
+                (
+                    {"first"},
+                    "run the second cell. What do the sigmoids after it do to the difference?",
+                ),
+                ({"first", "last"}, "run the second cell: the two ends are not alike."),
+                (
+                    {"convolutions", "dense", "first", "last"},
+                    "run the second cell: the two ends are not alike.",
+                ),
+                (set(), "run the second cell. Is there a place that no sigmoid follows but one?"),
             ],
         ),
     },
@@ -473,18 +507,35 @@ PARTS = Values(
         ),
         "relu": Part(
             "gamma",
-            [("beta", "β decides where the ReLU bends; no weight behind it can undo that.")],
+            [("beta", "β decides where the ReLU bends; no weight after it can undo that.")],
         ),
         "learns": Part(
             {"fixed"},
             [
-                ({"mean", "fixed"}, "taking the mean away leaves tiny differences tiny."),
-                ({"deviation", "fixed"}, "scaled with the mean, most inputs lie on the flat ends."),
-                ({"mean", "deviation", "fixed"}, "two of the three are not enough."),
-                ({"mean"}, "taking the mean away leaves tiny differences tiny."),
-                ({"deviation"}, "scaled with the mean, most inputs lie on the flat ends."),
-                ({"mean", "deviation"}, "what is learned matters less than the two halves."),
-                (set(), "one of them has both halves."),
+                (
+                    {"mean", "fixed"},
+                    "run the second cell. What does the mean alone do to tiny differences?",
+                ),
+                (
+                    {"deviation", "fixed"},
+                    "run the second cell. Where on the sigmoid do inputs lie "
+                    "that are scaled with their mean?",
+                ),
+                (
+                    {"mean", "deviation", "fixed"},
+                    "run the second cell. Is half a normalisation enough?",
+                ),
+                ({"mean"}, "run the second cell. What does the mean alone do to tiny differences?"),
+                (
+                    {"deviation"},
+                    "run the second cell. Where on the sigmoid do inputs lie that are "
+                    "scaled with their mean?",
+                ),
+                (
+                    {"mean", "deviation"},
+                    "run the second cell. Which matters more, the two halves or what is learned?",
+                ),
+                (set(), "run the second cell. Which of them has both halves?"),
             ],
         ),
     },

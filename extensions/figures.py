@@ -4,20 +4,24 @@
     ```
 
 shows the figure with that name from the recording of that page, with its description, as a link to
-it; a live view answers to the hand here, too. So an overview has the pictures of the book as they
-are now, and no file is kept twice.
+it; a live view answers to the hand here, too, and `:state: {"W": [1, -1]}` changes what it starts
+from. So an overview has the pictures of the book as they are now, and no file is kept twice.
 """
 
 import base64
+import json
+import re
 from pathlib import Path
 
 import nbformat
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from tools.pages import recording_of, resolve
 
+STATE = re.compile(r'(?<=<script type="application/json" class="state">).*?(?=</script>)', re.S)
 ENDINGS = {"text/html": "html", "image/svg+xml": "svg", "image/png": "png"}
 
 
@@ -43,20 +47,44 @@ def find_figure(recording: Path, name: str) -> tuple[str, bytes, dict[str, str]]
     raise ValueError(f"{recording.stem} has no figure {name!r}; it has: {known}")
 
 
+def started(html: str, state: str) -> str:
+    """A live view that starts with other values; `state` is JSON.
+
+    Raises:
+        ValueError: `state` is no JSON, or the figure has no value of such a name.
+    """
+    new = json.loads(state)
+
+    def merge(slot: re.Match[str]) -> str:
+        old = json.loads(slot[0].replace("<\\/", "</"))
+        if unknown := new.keys() - old.keys():
+            raise ValueError(f"the view has no {', '.join(unknown)}; it has: {', '.join(old)}")
+        return json.dumps(old | new, ensure_ascii=False).replace("</", "<\\/")
+
+    made, found = STATE.subn(merge, html)
+    if not found:
+        raise ValueError("a state is for a live view, and this figure is none")
+    return made
+
+
 class Recorded(SphinxDirective):
     required_arguments = 2  # page, name of the figure
+    option_spec = {"state": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         page, name = self.arguments
         try:
             source = resolve(page, Path(self.env.srcdir))
             ending, content, options = find_figure(recording_of(source), name)
+            html = content.decode() if ending == "html" else ""
+            if "state" in self.options:
+                html = started(html, self.options["state"])
         except (ValueError, OSError) as error:
             raise self.error(str(error)) from error
         self.env.note_dependency(str(recording_of(source)))
         docname = source.relative_to(self.env.srcdir).with_suffix("").as_posix()
         if ending == "html":  # a live view
-            view = nodes.raw("", content.decode(), format="html")
+            view = nodes.raw("", html, format="html")
             return [nodes.container("", view, classes=["recorded"])]
         folder = Path(self.env.srcdir, "_build", "recorded")
         folder.mkdir(parents=True, exist_ok=True)

@@ -63,9 +63,11 @@ def finish(html: str, sizes: dict[str, tuple[int, int] | None]) -> str:
         html: The page as the templates made it.
         sizes: Width and height of pictures, in pixels, by file name.
 
-    Code, inline scripts and inline styles pass through byte for byte, those of the theme aside.
+    Code, inline scripts and inline styles pass through byte for byte, but for those of the theme
+    and for notes to the formatter, which tell a reader nothing.
     """
     verbatim: list[str] = []
+    html = html.replace('  <span class="c1"># fmt: skip</span>', "")
     html = VERBATIM.sub(lambda found: put_aside(found, verbatim), html)
     soup = BeautifulSoup(html, "html.parser")
     join_styles(soup)

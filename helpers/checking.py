@@ -156,10 +156,9 @@ def agree(outcome: Any, result: Any) -> bool:
 def counterexample(case: dict[str, Any], outcome: Any) -> list[str]:
     """The inputs, the call, what came and what was expected."""
     result, inputs = case["result"], [f"{n} = {show(v)}" for n, v in case["inputs"].items()]
-    came, expected = show(outcome), show(result)
-    if isinstance(result, dict):
-        expected = "an error, since these inputs make no sense"
-    elif () != shape(outcome) != shape(result) != ():
+    refused = "an error that is raised: these inputs make no sense"
+    came, expected = show(outcome), refused if isinstance(result, dict) else show(result)
+    if () != shape(outcome) != shape(result) != ():
         came, expected = f"{came}, shape {shape(outcome)}", f"{expected}, shape {shape(result)}"
     came += ": did you forget `return` in one branch?" * (outcome is None)
     return [*inputs, case["call"], f"came      {came}", f"expected  {expected}"]
@@ -175,7 +174,8 @@ def plain(value: Any) -> Any:
 
 
 def shape(value: Any) -> tuple[int, ...]:
-    return (len(value), *shape(value[0] if value else 0)) if isinstance(value, list) else ()
+    inner = {*map(shape, value)} if isinstance(value, list) else None  # two in [W, b]
+    return () if inner is None else (len(value), *(inner.pop() if len(inner) == 1 else ()))
 
 
 def show(value: Any) -> str:

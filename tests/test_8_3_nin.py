@@ -1,12 +1,14 @@
 """Section 8.3: blocks, means of maps, and what the page measures of class maps."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
+from torchvision import models
 
 from helpers.data import ImageSet
 from helpers.live.occlusion import covered
@@ -102,20 +104,27 @@ def test_parameters_macs_and_fields():
         10 * (384 * 9 + 1) + 2 * 10 * 11,
     ]
     assert table.params == sum(blocks) == 1_992_166 and table.macs == 762_297_352
-    frame = page.blocks_of(table)
-    assert frame["parameters"].tolist() == [f"{n:,}" for n in (*blocks, 1_992_166)]
-    assert frame["output"].tolist() == ["96×54×54", "256×26×26", "384×12×12", "10×5×5", ""]
-    assert frame["sees"].tolist() == ["11", "51", "99", "195", ""]
+    ends = [row for row in table.rows if row.kind == "Conv2d"][2::3]
+    assert [row.output for row in ends] == [(96, 54, 54), (256, 26, 26), (384, 12, 12), (10, 5, 5)]
+    assert [row.field[0] for row in ends] == [11, 51, 99, 195]
     kinds = [row.kind for row in table.rows]
     assert kinds.count("Linear") == 0 and kinds.count("Conv2d") == kinds.count("ReLU") == 12
     assert kinds[-8:] == ["Conv2d", "ReLU"] * 3 + ["AdaptiveAvgPool2d", "Flatten"]
 
 
 def test_dense_layers_of_torchvisions_networks():
-    (conv, dense), (conv_work, dense_work) = page.split_costs("vgg16")
+    with torch.device("meta"):
+        (conv, dense), (conv_work, dense_work) = page.split_costs(models.vgg16())
     assert (conv + dense, dense) == (138_357_544, 123_642_856)
     assert dense_work == 25_088 * 4096 + 4096**2 + 4096 * 1000
     assert conv_work > 100 * dense_work
+
+
+def test_the_bar_of_nin_is_the_network_of_the_page():
+    with torch.device("meta"):
+        costs = page.split_costs(page.nin_1000())
+        table = summary(NiN(num_classes=1000), (3, 224, 224))
+    assert costs == [(table.params, 0), (table.macs, 0)]
 
 
 def test_arguments_of_the_network():
@@ -174,6 +183,7 @@ def test_the_middle_place_sees_195_pixels_and_a_corner_131():
     Y = net(X)[0, 0]
     seen = [torch.autograd.grad(Y[k, k], X, retain_graph=True)[0][0, 0] > 0 for k in range(5)]
     assert [int(part.any(1).sum()) for part in seen] == [131, 163, 195, 187, 155]
+    assert max(int(part.any(1).nonzero().max()) for part in seen) == 218  # the last is 223
 
 
 # The small network
@@ -203,9 +213,16 @@ def test_a_relu_on_the_maps_leaves_no_negative_score():
 def test_the_small_network_learns_with_adam():
     net = page.AdamNiN("mean", 0.003)
     net(images(2, 1, 28, 28))
-    optimiser = net.configure_optimizers()
+    net.trainer = SimpleNamespace(train_dataloader=range(5), max_epochs=4)
+    optimiser, schedule = net.configure_optimizers()
     assert isinstance(optimiser, torch.optim.Adam)
-    assert optimiser.param_groups[0]["lr"] == 0.003
+    rates = []
+    for _ in range(20):
+        rates += schedule.get_last_lr()
+        optimiser.step()
+        schedule.step()
+    assert rates == pytest.approx([0.003 * (1 - k / 20) for k in range(20)])
+    assert schedule.get_last_lr() == [0]
 
 
 def test_accuracy_of_moved_images():
@@ -254,32 +271,23 @@ def test_a_place_of_the_map_lies_where_its_square_lies():
             assert 4 * k + 2 - 8 <= low <= 4 * k + 2 - 4 and 4 * k + 6 <= high <= 4 * k + 10
 
 
-def test_falls_and_maps_of_the_label():
+def test_falls_and_map_of_the_label():
     net = small()
     part = ImageSet((255 * images(3, 1, 28, 28)).byte(), torch.tensor([4, 0, 9]))
-    falls, maps = page.falls_and_maps(net.net, part)
-    assert falls.shape == (3, 36) and maps.shape == (3, 10, 36)
+    falls, maps = page.falls_and_map(net.net, part)
+    assert falls.shape == maps.shape == (3, 36)
     X = part.images / 255
     for k, label in enumerate(part.labels):
         scores = net(covered(X[k]))[:, label].detach()
         assert_close(falls[k], scores[0] - scores[1:])
-        bare = page.class_maps(net.net, X)[k].flatten(1)
-        assert_close(maps[k], bare)
+        assert_close(maps[k], page.class_maps(net.net, X)[k, label].flatten())
 
 
-def test_pictures_by_hand():
-    maps = torch.zeros(4, 10, 36)
-    for k, (label, level) in enumerate(((2, 1.0), (2, 3), (2, 8), (9, 5))):
-        maps[k, label] = level  # of the label
-        maps[k, 7], maps[k, (label + 1) % 10] = 0.5 + k, -k - 1
-    found = page.pictures(maps, torch.tensor([2, 2, 2, 9]))
-    first = {name: picture[:, 0].tolist() for name, picture in found.items()}
-    assert first == {
-        "other's map": [1, 3, 8, 5],
-        "class mean": [5.5, 4.5, 2, 0],  # of the others; none has the label of the last
-        "runner-up": [0.5, 1.5, 2.5, 3.5],
-        "next class": [-1, -2, -3, -4],
-    }
+def test_the_mean_of_the_others_by_hand():
+    maps = torch.tensor([1.0, 3, 8, 5])[:, None] * torch.ones(36)
+    found = page.class_mean(maps, torch.tensor([2, 2, 2, 9]))
+    assert found.shape == (4, 36)
+    assert found[:, 0].tolist() == [5.5, 4.5, 2, 0]  # none has the label of the last
 
 
 def test_correlation_by_hand():

@@ -145,6 +145,18 @@ def test_the_loop_is_the_layer():
     assert_close(torch.tensor(loops).T, layer(X).detach())
 
 
+def test_the_gradient_is_that_of_the_formula():
+    torch.manual_seed(0)
+    X, G = torch.randn(6, 3).double().requires_grad_(), torch.randn(6, 3).double()
+    layer = BatchNorm(3, eps=0.1).double()
+    nn.init.uniform_(layer.weight, 0.5, 2)
+    (grad,) = torch.autograd.grad((layer(X) * G).sum(), X)
+    sd = (X.var(0, correction=0) + 0.1).sqrt()
+    Z = (X - X.mean(0)) / sd
+    assert_close(grad, layer.weight / sd * (G - G.mean(0) - Z * (G * Z).mean(0)))
+    assert_close(grad.sum(0), torch.zeros(3).double())
+
+
 # The networks
 
 
@@ -216,18 +228,6 @@ def test_settle_takes_in_batches_and_moves_no_weight():
         mean = torch.stack([model[0](X).mean(0) for X, _ in Batches().get_dataloader(True)[:4]])
     shares = torch.tensor([0.9**3, 0.9**2, 0.9, 1])[:, None] * 0.1
     assert_close(settled[1].running_mean, (mean * shares).sum(0))
-
-
-def test_keep_means_in_training_alone():
-    layer = BatchNorm(3)
-    kept = page.keep_means(layer)
-    torch.manual_seed(0)
-    X = torch.randn(5, 3, 2, 4)
-    layer(X)
-    layer.eval()(X)
-    ((mean, running),) = kept
-    assert_close(mean, X.mean((0, 2, 3)))
-    assert_close(running, 0.1 * mean)
 
 
 def test_noise_is_new_at_each_step_and_in_training_alone():

@@ -9,12 +9,25 @@ from tools.pages import ROOT
 def test_the_front_page_quotes_the_recorded_first_epoch():
     sigmoid, relu = recorded_histories("7-6-lenet")[:2]
     text = " ".join((ROOT / "index.md").read_text(encoding="utf-8").split())
-    said = re.search(r"ReLU names (\d+) of 100 new garments, the other (\d+) of 100", text)
+    named = r"ReLU names (\d+) of 100 new garments, the other (\d+) of 100"
+    said = re.search(rf"{named}.* names (\d+) after ten", text)
     assert said is not None
-    assert [int(n) for n in said.groups()] == [
-        round(100 * run.val_acc[0]) for run in (relu, sigmoid)
-    ]
+    seen = relu.val_acc[0], sigmoid.val_acc[0], sigmoid.val_acc[-1]
+    assert [int(n) for n in said.groups()] == [round(100 * accuracy) for accuracy in seen]
     assert {run.num_train for run in (sigmoid, relu)} == {60_000} and "60,000" in text
+
+
+def test_the_front_page_adds_up_reading_and_exercises():
+    text = (ROOT / "index.md").read_text(encoding="utf-8")
+    reading = sum(map(int, re.findall(r"^\| \{numref\}.* (\d+) \|$", text, flags=re.M)))
+    sections = ROOT.glob("chapters/*/[78]-*.md")
+    exercises = sum(
+        int(minutes)
+        for path in sections
+        for minutes in re.findall(r"^\*(\d+) minutes", path.read_text(encoding="utf-8"), flags=re.M)
+    )
+    assert "ten hours of reading, and more than twenty of exercises" in text
+    assert 9.5 < reading / 60 < 10.5 and 20 < exercises / 60 < 25
 
 
 def test_the_overview_of_chapter_8_quotes_the_recorded_runs():
@@ -30,9 +43,16 @@ def test_the_overview_of_chapter_8_quotes_the_recorded_runs():
     assert said["VGG"] == [f"{vgg.val_acc[-1]:.2f}"]
     assert said["NiN"] == [f"{nin.val_acc[-1]:.2f}"]
     plain, normalised = full["8-4-googlenet"]
-    assert said["GoogLeNet"] == [f"{plain.val_acc[-1]:.2f}", f"{normalised.val_acc[0] - 0.005:.2f}"]
-    whole, no_norm, *_ = full["8-6-resnet"]
-    assert said["ResNet"][0] == f"{no_norm.val_acc[-1]:.2f}"
+    first, *_, last = normalised.val_acc
+    ends = f"{plain.val_acc[-1]:.2f}", f"{first - 0.005:.2f}", f"{max(normalised.val_acc):.3f}"
+    assert said["GoogLeNet"] == [*ends, f"{last:.3f}"]
+    whole, no_norm, no_shortcut, *_ = full["8-6-resnet"]
+    again = [run for run in recorded_histories("results") if run.size == whole.size]
+    assert len(again) == 2
+    ends = sorted(f"{run.val_acc[-1]:.2f}" for run in [whole, *again])
+    alone = [f"{run.val_acc[-1]:.2f}" for run in (no_norm, no_shortcut)]
+    assert said["ResNet"] == [alone[0], ends[0], ends[-1], alone[1]]
+    assert whole.train_loss[-1] < no_shortcut.train_loss[-1]
     assert no_norm.train_loss[-1] > 10 * whole.train_loss[-1]
     tuned = next(run for run in reversed(recorded_histories("results")) if run.max_epochs == 25)
-    assert f"as one does today: {tuned.val_acc[-1]:.3f}." in text
+    assert f"as one did in 2018: {tuned.val_acc[-1]:.3f}." in text

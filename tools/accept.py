@@ -14,12 +14,12 @@ from PIL import Image, ImageChops, ImageFilter
 from playwright.sync_api import Browser
 
 from tools.browser import browser
-from tools.pages import ROOT, resolve
+from tools.pages import ROOT, find_pages, resolve
 
 HTML = ROOT / "_build" / "html"
 ACCEPTED = ROOT / "tests" / "site" / "pictures"
 CHANGED = ROOT / "_build" / "pictures"
-PAGES = ("7-3-padding-and-stride",)  # pages made anew; one more with each
+PAGES = tuple(page.stem for page in find_pages() if "  figure:" in page.read_text(encoding="utf-8"))
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 VIEWS = [(width, scheme) for width in (390, 1440) for scheme in SCHEMES]
 SMALL = (110, 110, 200, 200)  # pixels, the widths of the accepted views

@@ -3,7 +3,7 @@ import { Pen, QUIET, fill, html, number, plural, svg } from "./view.js";
 
 /** @typedef {{text: string, side: number}} State */
 /** @typedef {{convs: number, kernel: number, out: number, side: number, params: number, macs: number,
- *   field: number}} Row Of a block, or, with 0 convolutions, of a dense layer. */
+ *   outputs: number, field: number}} Row Of a block, or, with 0 convolutions, of a dense layer. */
 
 const MOST = { blocks: 8, convs: 8, dense: 4, units: 8192, kernel: 11 };
 const SHORT = /(\d+)\s*[x×]\s*(\d+)(?:\s*k\s*(\d+))?/gi;
@@ -54,28 +54,31 @@ export function count(text, side) {
       const left = `${plural(rows.length, "pooling has", "poolings have")} left 1×1 of ${side}×${side}`;
       return { rows, why: `${left}: block ${rows.length + 1} cannot halve it.` };
     }
-    let [params, macs] = [0, 0];
+    let [params, macs, outputs] = [0, 0, out * Math.floor(now / 2) ** 2];
     for (let at = 0; at < convs; at++) {
       const weights = kernel * kernel * (at ? out : inputs) * out;
       params += weights + out;
       macs += weights * now * now;
+      outputs += out * now * now;
       field += (kernel - 1) * step;
     }
     [inputs, now, field, step] = [out, Math.floor(now / 2), field + step, 2 * step];
-    rows.push({ convs, kernel, out, side: now, params, macs, field });
+    rows.push({ convs, kernel, out, side: now, params, macs, outputs, field });
   }
   inputs *= now * now;
   for (const out of why ? [] : dense) {
-    const costs = { params: (inputs + 1) * out, macs: inputs * out };
+    const costs = { params: (inputs + 1) * out, macs: inputs * out, outputs: out };
     rows.push({ convs: 0, kernel: 0, out, side: 1, ...costs, field: side });
     inputs = out;
   }
   return { rows, why };
 }
 
-/** @param {Row[]} rows @param {"params" | "macs"} key */
-const total = (rows, key) => rows.reduce((sum, row) => sum + row[key], 0);
+const NAMES = { params: "parameters", macs: "multiply–adds", outputs: "outputs" };
+const COSTS = /** @type {(keyof typeof NAMES)[]} */ (Object.keys(NAMES));
 
+/** @param {Row[]} rows @param {keyof typeof NAMES} key */
+const total = (rows, key) => rows.reduce((sum, row) => sum + row[key], 0);
 /** @param {Row[]} rows */
 const blocksOf = (rows) => rows.filter((row) => row.convs);
 
@@ -85,9 +88,9 @@ export function say({ text, side }) {
   if (why) return `Not drawn. ${why}`;
   const blocks = blocksOf(rows);
   const parts = `${plural(blocks.length, "block")}, ${plural(rows.length - blocks.length, "dense layer")}`;
-  const costs = `${number(total(rows, "params"))} parameters, ${number(total(rows, "macs"))} multiply–adds`;
-  const seen = blocks[blocks.length - 1].field;
-  return `${parts}, image ${side}×${side}: ${costs}. A value behind the last block sees ${seen}×${seen}.`;
+  const costs = COSTS.map((key) => `${number(total(rows, key))} ${NAMES[key]}`).join(", ");
+  const seen = blocks.at(-1)?.field;
+  return `${parts}, image ${side}×${side}: ${costs}. A value after the last block sees ${seen}×${seen}.`;
 }
 
 /** 7,400 → "7.4 k", 1,849,688,064 → "1,849.7 M". @param {number} value */
@@ -98,12 +101,12 @@ export const short = (value) =>
 function build(live) {
   const [picture, map] = [svg("svg"), svg("svg", { class: "map", "aria-hidden": "true" })];
   const plain = { spellcheck: "false", autocomplete: "off", autocapitalize: "off" };
-  const input = html("input", { type: "text", "aria-label": "Network", ...plain, ...QUIET });
+  const input = html("textarea", { rows: 2, "aria-label": "Network", ...plain, ...QUIET });
   const how = "2x64: a block of two convolutions, 64 channels. 2x64k5: 5×5 kernels. Last: dense layers.";
   const label = html("label", { class: "net" }, html("span", {}, "Network"), input);
   live.words.append(label, html("p", { class: "how" }, how));
   live.stage.append(picture);
-  live.aside.append(map, html("p", {}, "Frames: what a value behind each block sees. Grey: the image."));
+  live.aside.append(map, html("p", {}, "Frames: what a value after each block sees. Grey: the image."));
   const ends = "4096 4096 10";
   live.choice("Networks", {
     "VGG-11": { text: `1x64 1x128 2x256 2x512 2x512 ${ends}` },
@@ -125,17 +128,15 @@ function build(live) {
   };
 }
 
-const [TALL, LEFT, RIGHT] = [46, 92, 70]; // of a row; where its bars begin; room for their numbers
+const [TALL, LEFT, RIGHT] = [58, 92, 100]; // of a row; where its bars begin; room for their numbers
 
 /** @param {SVGElement} picture @param {Row[]} rows @param {number} side @param {number} width */
 function draw(picture, rows, side, width) {
   const [pen, height] = [new Pen(), 20 + TALL * rows.length];
-  /** @param {"params" | "macs"} key */
-  const most = (key) => Math.max(...rows.map((row) => row[key]));
-  pen.rect("params", LEFT, 3, 10, 10);
-  pen.text("left", LEFT + 14, 9, "parameters");
-  pen.rect("macs", LEFT + 92, 3, 10, 10);
-  pen.text("left", LEFT + 106, 9, "multiply–adds");
+  for (const [k, key] of COSTS.entries()) {
+    pen.rect(key, [0, 92, 202][k], 3, 10, 10);
+    pen.text("left", [14, 106, 216][k], 9, NAMES[key]);
+  }
   for (const [at, { convs, kernel, out, side: now, field, ...costs }] of rows.entries()) {
     const y = 20 + TALL * at;
     pen.path("rule", `M0 ${y}H${width}`);
@@ -146,12 +147,13 @@ function draw(picture, rows, side, width) {
       const maps = Math.sqrt((k < convs ? before : now) / side);
       const share = convs ? maps : 0.15 + 0.85 * Math.min(1, out / 4096);
       const kind = !convs ? "dense" : k < convs ? "conv" : "pool";
-      pen.rect(`sheet ${kind}`, 2 + 9 * k, y + 31 - 12 * share, 7, 24 * share, 1);
+      pen.rect(`sheet ${kind}`, 2 + 9 * k, y + 37 - 12 * share, 7, 24 * share, 1);
     }
-    for (const [k, key] of /** @type {("params" | "macs")[]} */ (["params", "macs"]).entries()) {
-      const long = ((width - LEFT - RIGHT) * costs[key]) / most(key);
-      pen.rect(key, LEFT, y + 20 + 12 * k, Math.max(1, long), 9);
-      pen.text("left", LEFT + long + 5, y + 25 + 12 * k, short(costs[key]));
+    for (const [k, key] of COSTS.entries()) {
+      const part = costs[key] / total(rows, key);
+      const end = LEFT + (width - LEFT - RIGHT) * part;
+      pen.rect(key, LEFT, y + 20 + 12 * k, Math.max(1, end - LEFT), 9);
+      pen.text("left", end + 5, y + 25 + 12 * k, `${short(costs[key])}, ${number(100 * part, 0)} %`);
     }
   }
   fill(picture, { width, height, role: "img", "aria-label": "Layers and what they cost" });
@@ -174,9 +176,9 @@ const rowsOf = ({ text, side }) => (count(text, side).why ? [] : count(text, sid
 /** @param {State} state */
 const sees = (state) => Math.max(0, ...blocksOf(rowsOf(state)).map((row) => row.field));
 
-/** The blocks of a network that can be, as text. @param {State} state */
-const plan = (state) => (rowsOf(state).length ? `${parse(state.text).blocks}` : "");
-const VGG_11 = "1,64,3,1,128,3,2,256,3,2,512,3,2,512,3";
+/** The blocks and the last layer of a network that can be, as text. @param {State} state */
+const plan = (state) => `${parse(state.text).blocks}, ${rowsOf(state).at(-1)?.out}`;
+const VGG_11 = "1,64,3,1,128,3,2,256,3,2,512,3,2,512,3, 10";
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
@@ -190,7 +192,7 @@ export const view = {
       met: (now) => sees(now) > 200 && total(rowsOf(now), "params") < 20e6,
     },
     {
-      ask: "keep VGG-11's blocks at 224×224 and come below 30 million parameters",
+      ask: "keep VGG-11's blocks and 10 scores at 224×224, with less than 30 million parameters",
       met: (now) => now.side === 224 && plan(now) === VGG_11 && total(rowsOf(now), "params") < 30e6,
     },
     { ask: "see all of 224×224", met: (now) => now.side === 224 && sees(now) >= 224 },

@@ -10,12 +10,13 @@ MOST = {"blocks": 8, "convs": 8, "dense": 4, "units": 8192, "kernel": 11}
 SHORT = re.compile(r"(\d+)\s*[x×]\s*(\d+)(?:\s*k\s*(\d+))?", re.I)
 PART = re.compile(r"\(([^()]*)\)|(\d+)|[^\s,;()\d]+|[()]")
 VGG_11 = "1x64 1x128 2x256 2x512 2x512 4096 4096 10"
-TALL, LEFT, RIGHT, WIDE = 46, 92, 70, 420  # as in the script
+TALL, LEFT, RIGHT, WIDE = 58, 92, 100, 420  # as in the script
+COSTS = {"params": "parameters", "macs": "multiply–adds", "outputs": "outputs"}
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f; dominant-baseline: central }
 .right { text-anchor: end; fill: #57606a } .rule { stroke: #e4e6e8 }
 .conv { fill: #0969da } .pool { fill: #1a7f37 } .dense { fill: #bc4c00 }
-.params { fill: #8250df } .macs { fill: #6e7781 }
+.params { fill: #8250df } .macs { fill: #6e7781 } .outputs { fill: #0969da }
 """
 
 
@@ -29,6 +30,7 @@ class Row:
     side: int
     params: int
     macs: int
+    outputs: int
     field: int
 
 
@@ -114,12 +116,13 @@ def count(text: str, side: int) -> list[Row]:
             raise ValueError(f"{halved} left 1×1 of {side}×{side}: {rest}")
         weights = [kernel**2 * (out if at else inputs) * out for at in range(convs)]
         params, macs = sum(weights) + convs * out, sum(weights) * now**2
+        outputs = out * (convs * now**2 + (now // 2) ** 2)
         field += convs * (kernel - 1) * step + step
         inputs, now, step = out, now // 2, 2 * step
-        rows.append(Row(convs, kernel, out, now, params, macs, field))
+        rows.append(Row(convs, kernel, out, now, params, macs, outputs, field))
     inputs *= now**2
     for out in dense:
-        rows.append(Row(0, 0, out, 1, (inputs + 1) * out, inputs * out, side))
+        rows.append(Row(0, 0, out, 1, (inputs + 1) * out, inputs * out, out, side))
         inputs = out
     return rows
 
@@ -129,10 +132,14 @@ def say(rows: list[Row], side: int) -> str:
     blocks = [row for row in rows if row.convs]
     counts = (len(blocks), "block"), (len(rows) - len(blocks), "dense layer")
     parts = ", ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in counts)
-    params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-    costs = f"{params:,} parameters, {macs:,} multiply–adds"
+    costs = ", ".join(f"{total(rows, key):,} {name}" for key, name in COSTS.items())
     seen = f"{blocks[-1].field}×{blocks[-1].field}"
-    return f"{parts}, image {side}×{side}: {costs}. A value behind the last block sees {seen}."
+    return f"{parts}, image {side}×{side}: {costs}. A value after the last block sees {seen}."
+
+
+def total(rows: list[Row], key: str) -> int:
+    """What all rows cost together."""
+    return sum(getattr(row, key) for row in rows)
 
 
 def short(value: int) -> str:
@@ -154,10 +161,9 @@ def draw(rows: list[Row], side: int) -> str:
     def text(kind: str, x: float, y: float, words: str) -> None:
         marks.append(f'<text class="{kind}" x="{x:.4g}" y="{y:g}">{words}</text>')
 
-    for x, kind, words in ((0, "params", "parameters"), (92, "macs", "multiply–adds")):
-        box(kind, LEFT + x, 3, 10, 10)
-        text("left", LEFT + x + 14, 9, words)
-    most = {key: max(getattr(row, key) for row in rows) for key in ("params", "macs")}
+    for x, (kind, words) in zip((0, 92, 202), COSTS.items(), strict=True):
+        box(kind, x, 3, 10, 10)
+        text("left", x + 14, 9, words)
     before = side
     for at, row in enumerate(rows):
         y = 20 + TALL * at
@@ -171,12 +177,12 @@ def draw(rows: list[Row], side: int) -> str:
             share = math.sqrt((before if k < row.convs else row.side) / side)
             if not row.convs:
                 share = min(1, row.out / 4096) * 0.85 + 0.15
-            box(kind, 2 + 9 * k, y + 31 - 12 * share, 7, 24 * share)
-        for k, key in enumerate(("params", "macs")):
-            value = getattr(row, key)
-            long = (WIDE - LEFT - RIGHT) * value / most[key]
+            box(kind, 2 + 9 * k, y + 37 - 12 * share, 7, 24 * share)
+        for k, key in enumerate(COSTS):
+            value, share = getattr(row, key), getattr(row, key) / total(rows, key)
+            long = (WIDE - LEFT - RIGHT) * share
             box(key, LEFT, y + 20 + 12 * k, max(1, long), 9)
-            text("left", LEFT + long + 5, y + 25 + 12 * k, short(value))
+            text("left", LEFT + long + 5, y + 25 + 12 * k, f"{short(value)}, {100 * share:.0f} %")
         before = row.side
     size = f'width="{WIDE}" height="{20 + TALL * len(rows)}"'
     return (

@@ -16,7 +16,6 @@ const ROUND = `a${RADIUS} ${RADIUS} 0 1 0 ${2 * RADIUS} 0a${RADIUS} ${RADIUS} 0 
 
 /** @param {number} at */
 const place = (at) => ({ example: Math.floor(at / SIDE), channel: at % SIDE });
-
 /** Whether two values share a mean. @param {string} method @param {number} a @param {number} b */
 export function share(method, a, b) {
   const [one, two] = [place(a), place(b)];
@@ -46,26 +45,20 @@ export function normalise(X, method, mode, mean, variance) {
 
 /** @param {State} state */
 const results = ({ X, method, mode, mean, variance }) => normalise(X, method, mode, mean, variance);
-
 /** What the untouched batch gives. @param {State} state */
 const atFirst = (state) => results({ ...state, X: state.first });
-
 /** The examples, from 0, of these values. @param {number[]} places */
 const examplesOf = (places) => [...new Set(places.map((at) => place(at).example))].sort();
-
 /** Values that a hand has changed. @param {State} state */
 const touched = ({ X, first }) => [...X.keys()].filter((at) => X[at] !== first[at]);
-
 /** Values whose outputs have moved though they themselves are as they were. @param {State} state */
 export function dragged(state) {
   const [now, before, own] = [results(state), atFirst(state), touched(state)];
   return [...now.keys()].filter((at) => !own.includes(at) && Math.abs(now[at].y - before[at].y) > 1e-6);
 }
-
 /** Examples that a hand has left alone, and whose outputs move. @param {State} state */
 const others = (state) =>
   examplesOf(dragged(state)).filter((example) => !examplesOf(touched(state)).includes(example));
-
 /** @param {number} value */
 const term = (value) => (number(value, 2).startsWith("−") ? `(${number(value, 2)})` : number(value, 2));
 
@@ -75,16 +68,18 @@ export function say(state) {
   const { example, channel } = place(state.at);
   const hats = `(${number(state.X[state.at])} − ${term(mu)}) / ${term(sigma)} = ${number(hat, 2)}`;
   const sum = `${hats}, then ${GAMMA} · ${term(hat)} + ${BETA} = ${number(y, 2)}`;
-  return `Example ${example + 1}, channel ${channel + 1}, in ${state.mode}: ${sum}. ${company(state)}.`;
+  const mode = state.method === "batch" ? state.mode : "training as in prediction";
+  return `Example ${example + 1}, channel ${channel + 1}, in ${mode}: ${sum}. ${company(state)}.`;
 }
-
 /** @param {State} state */
 function company(state) {
   const moved = dragged(state);
   if (!moved.length) return touched(state).length ? "No other output has moved" : "Nothing has moved";
   const whose = examplesOf(moved).map((example) => String(example + 1));
+  const [now, before] = [results(state), atFirst(state)];
+  const far = number(Math.max(...moved.map((at) => Math.abs(now[at].y - before[at].y))), 2);
   const what = plural(moved.length, "other output has", "other outputs have");
-  return `${what} moved, of example${whose.length > 1 ? "s" : ""} ${list(whose)}`;
+  return `${what} moved, of example${whose.length > 1 ? "s" : ""} ${list(whose)}, by up to ${far}`;
 }
 
 const [BELOW, TALL] = [HEAD + SIDE * LANE + GAP, HEAD + 2 * SIDE * LANE + GAP + 26]; // outputs, end
@@ -102,7 +97,7 @@ function layout(width) {
 function build(live) {
   const picture = svg("svg", {});
   live.stage.append(picture);
-  live.choice("Mode", { training: { mode: "training" }, prediction: { mode: "prediction" } });
+  const modes = live.choice("Mode", { training: { mode: "training" }, prediction: { mode: "prediction" } });
   const [batch, layer, group] = ["batch", "layer", "group"].map((method) => ({ method }));
   live.choice("Statistics of a", { batch, layer, group });
 
@@ -129,6 +124,7 @@ function build(live) {
   const keys = { ...sideways, ArrowUp: to(SIDE ** 2 - 1), ArrowDown: to(1) };
   const now = () => ({ min: LOW, max: HIGH, now: live.state.X[live.state.at], text: say(live.state) });
   live.steer(picture, "Marked value", keys, now);
+  live.drawn.push(() => modes.toggleAttribute("inert", live.state.method !== "batch"));
   return () => draw(picture, live.state, live.stage.clientWidth);
 }
 
@@ -145,9 +141,11 @@ function draw(picture, state, width) {
     const sharing = column.filter((at) => share(state.method, state.at, at));
     const counted = state.method === "batch" || sharing.length > 0;
     const { mu, sigma } = now[sharing[0] ?? channel];
-    const [word, mean, sd] = narrow ? ["ch.", "μ", " σ"] : ["channel", "mean and deviation", ""];
+    const [short, mean, sd] = narrow ? ["ch.", "μ", " σ"] : ["channel", "mean and deviation", ""];
     const named = `: ${fixed && "running "}${mean} ${number(mu, 2)},${sd} ${number(sigma, 2)}`;
-    pen.text("left", left + 4, top + 9, `${word} ${channel + 1}${counted ? named : ""}`);
+    const own = counted && state.method !== "batch"; // of the marked example alone
+    const whose = own ? `ex. ${place(state.at).example + 1}` : `${short} ${channel + 1}`;
+    pen.text("left", left + 4, top + 9, whose + (counted ? named : ""));
     const rows = [[inputs, LOW, HIGH, -5, 0, 5], [outputs, BOTTOM, TOP, -3, 1, 5]];
     for (const [y, low, high, ...ticks] of rows) {
       const x = ticks.map((value) => left + along(value, low, high));
@@ -174,6 +172,8 @@ function draw(picture, state, width) {
         pen.path(`trail ${kind}`, `M${was} ${below}H${y}`);
         pen.put("circle", `ghost ${kind}`, { cx: was, cy: below, r: RADIUS - 2 });
       }
+      const arrow = now[at].y < BOTTOM ? "-9 -4l-4 4l4 4" : now[at].y > TOP && "9 -4l4 4l-4 4";
+      if (arrow) pen.path(`beyond ${kind}`, `M${y} ${below}m${arrow}`);
       pen.path(`dot ${kind}`, `M${x - RADIUS} ${above}${ROUND}M${y - RADIUS} ${below}${ROUND}`);
       names.push([x, above + 0.5, example + 1], [y, below + 0.5, example + 1]);
     }
@@ -192,8 +192,8 @@ export const view = {
   tries: [
     { ask: "move outputs of three examples you do not touch", met: (state) => others(state).length === 3 },
     {
-      ask: "in training, move outputs of one example alone",
-      met: (state) => state.mode === "training" && dragged(state).length > 0 && !others(state).length,
+      ask: "move an output that you do not touch, but no other example",
+      met: (state) => state.method !== "batch" && dragged(state).length > 0,
     },
     { ask: "get an output above 4.5", met: (state) => results(state).some(({ y }) => y > 4.5) },
   ],

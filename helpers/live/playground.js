@@ -16,6 +16,9 @@ const PRESETS = {
   points: { W: [-1, -1, -1, -1, 8, -1, -1, -1, -1] },
 };
 
+/** Whether a sum of weights, fractions too, is 0. @param {number} value */
+const vanishes = (value) => Math.abs(value) < 1e-9;
+
 /** @param {number[]} values Of a square. */
 const side = (values) => Math.sqrt(values.length);
 
@@ -44,21 +47,22 @@ const meet = ({ X, K, k, n, i, j }) => K.map((_, at) => X[(i + Math.floor(at / k
 /** @type {number[]} Grey values of the photograph, 0 to 255; zeros until it is decoded. */
 let greys = Array(64 * 64).fill(0);
 
-/** Input, kernel and place that are shown; `last` is the largest i and j. @param {State} state */
+/** Input, kernel (typed, and as it lies: K) and place; `last` is the largest i and j. @param {State} state */
 function look({ photo, flip, X, K, W, i, j }) {
   const [input, kernel] = photo ? [greys, W] : [X, K];
   const [n, k] = [side(input), side(kernel)];
   const last = n - k;
-  return { X: input, K: laid(kernel, flip), n, k, last, i: clamp(i, 0, last), j: clamp(j, 0, last) };
+  const place = { last, i: clamp(i, 0, last), j: clamp(j, 0, last) };
+  return { X: input, typed: kernel, K: laid(kernel, flip), n, k, ...place };
 }
 
 /** @param {State} state */
 export function say(state) {
   const seen = look(state);
   const met = meet(seen);
-  const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w)})` : w}`);
+  const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w, 3)})` : number(w, 3)}`);
   const sum = seen.K.reduce((total, w, at) => total + w * met[at], 0);
-  return `Output in row ${seen.i}, column ${seen.j}: ${terms.join(" + ")} = ${number(sum)}.`;
+  return `Output in row ${seen.i}, column ${seen.j}: ${terms.join(" + ")} = ${number(sum, 3)}.`;
 }
 
 /**
@@ -73,7 +77,7 @@ function draw(picture, values, cells, i, j, size) {
     values.forEach((value, at) => {
       const [x, y] = [(at % n) * CELL, Math.floor(at / n) * CELL];
       pen.rect("cell", x + 1.5, y + 1.5, CELL - 3, CELL - 3, 3);
-      pen.text("", x + CELL / 2, y + CELL / 2, number(value));
+      pen.text("", x + CELL / 2, y + CELL / 2, number(value, Math.abs(value) < 10 ? 2 : 1));
     });
   pen.rect("mark", j * unit, i * unit, size * unit, size * unit, cells ? 4 : 0);
   picture.style.width = cells ? `${n * CELL}px` : "100%";
@@ -101,22 +105,25 @@ function build(live) {
   /** @param {number} at @param {number} k */
   const weight = (at, k) => {
     const name = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
-    const box = html("input", { type: "number", min: -99, max: 99, "aria-label": name, ...QUIET });
+    const limits = { min: -99, max: 99, step: "any" };
+    const box = html("input", { type: "number", ...limits, "aria-label": name, ...QUIET });
     const change = () => {
-      const { photo, flip } = live.state;
-      const weights = look(live.state).K.with(at, clamp(Number(box.value), -99, 99));
-      if (box.value) live.change({ [photo ? "W" : "K"]: laid(weights, flip) });
+      const value = Math.max(-99, Math.min(99, Number(box.value)));
+      const key = live.state.photo ? "W" : "K";
+      if (box.value) live.change({ [key]: look(live.state).typed.with(at, value) });
     };
     box.addEventListener("input", () => live.guard(change));
     return html("div", {}, box, html("span"));
   };
 
   const input = panel("input", (share) => share * look(live.state).n - look(live.state).k / 2);
-  const [sign, weights] = [html("p"), html("div", { class: "weights" })];
-  live.stage.append(html("div", { class: "panel kernel" }, sign, weights));
+  const [sign, weights] = [html("span", { class: "sign" }), html("div", { class: "weights" })];
+  const turned = html("div", { class: "turned" });
+  const below = html("div", {}, html("p", {}, "as it lies on the input:"), turned);
+  live.stage.append(html("div", { class: "panel kernel" }, html("p", {}, sign, " kernel"), weights, below));
   const output = panel("output", (share) => share * (look(live.state).last + 1) - 0.5);
   live.choice("Input", { numbers: { photo: false, i: 0, j: 0 }, photograph: { photo: true, i: 23, j: 14 } });
-  live.choice("Operation", { "⋆ as it is": { flip: false }, "∗ turned": { flip: true } });
+  live.choice("Operation", { "correlate ⋆": { flip: false }, "convolve ∗": { flip: true } });
   const presets = live.choice("Kernel", PRESETS);
 
   /** @param {number} down @param {number} along */
@@ -132,19 +139,23 @@ function build(live) {
 
   return () => {
     const seen = look(live.state);
-    const { X, K, k, i, j } = seen;
+    const { X, typed, K, k, i, j } = seen;
     const { photo, flip } = live.state;
-    const [Y, met, largest] = [slide(X, K, false), meet(seen), Math.max(1, ...K.map(Math.abs))];
+    const [Y, met] = [slide(X, K, false), laid(meet(seen), flip)]; // what each typed weight meets
+    const largest = Math.max(...K.map(Math.abs)) || 1;
     live.stage.classList.toggle("photo", photo);
     presets.hidden = !photo;
-    sign.textContent = flip ? "∗ kernel, turned by 180°" : "⋆ kernel";
+    sign.textContent = flip ? "∗" : "⋆";
+    below.hidden = !flip;
+    turned.replaceChildren(...K.map((w) => html("span", {}, number(w, 3))));
+    turned.style.setProperty("--side", `${k}`);
     if (weights.childElementCount !== K.length) weights.replaceChildren(...K.map((_, at) => weight(at, k)));
     weights.style.setProperty("--side", `${k}`);
     [...weights.querySelectorAll("input")].forEach((box, at) => {
-      const typing = box === document.activeElement && (!box.value || Number(box.value) === K[at]);
-      if (!typing) box.value = `${K[at]}`;
-      box.className = K[at] < 0 ? "negative" : "";
-      box.style.setProperty("--share", `${Math.abs(K[at]) / largest}`);
+      const [w, own] = [typed[at], box === document.activeElement];
+      if (!own || (box.value && Number(box.value) !== w)) box.value = `${w}`;
+      box.className = w < 0 ? "negative" : "";
+      box.style.setProperty("--share", `${Math.abs(w) / largest}`);
       if (box.nextElementSibling) box.nextElementSibling.textContent = `× ${met[at]}`;
     });
     draw(input.picture, X, !photo, i, j, k);
@@ -167,18 +178,19 @@ export const view = {
   tries: [
     {
       ask: "answer 0 everywhere, with weights that are not all 0",
-      met: ({ photo, X, K, flip }) => !photo && K.some(Boolean) && !slide(X, K, flip).some(Boolean),
+      met: ({ photo, X, K, flip }) => !photo && K.some(Boolean) && slide(X, K, flip).every(vanishes),
     },
     {
-      ask: "turn the kernel, and get the first outputs back by changing weights",
-      met: ({ photo, X, K, flip }) => !photo && flip && `${slide(X, K, flip)}` === "19,25,37,43",
+      ask: "convolve ∗, and get 19, 25, 37 and 43 back by changing weights",
+      met: ({ photo, X, K, flip }) =>
+        !photo && flip && slide(X, K, flip).every((y, at) => vanishes(y - [19, 25, 37, 43][at])),
     },
     {
-      ask: "see the posts of the pagoda and not its roofs, with a kernel of your own",
+      ask: "see the posts of the tower but not its roofs, with a kernel of your own that uses all three rows",
       met: ({ photo, W }) =>
         photo &&
-        [0, 3, 6].every((a) => W[a] + W[a + 1] + W[a + 2] === 0) &&
-        [0, 1, 2].some((b) => W[b] + W[b + 3] + W[b + 6] !== 0) && // else blind to posts as well
+        [0, 3, 6].every((a) => W.slice(a, a + 3).some(Boolean) && vanishes(W[a] + W[a + 1] + W[a + 2])) &&
+        [0, 1, 2].some((b) => !vanishes(W[b] + W[b + 3] + W[b + 6])) && // else blind to posts as well
         !Object.values(PRESETS).some((preset) => `${preset.W}` === `${W}`),
     },
   ],

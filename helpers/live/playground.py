@@ -12,6 +12,7 @@ text { font: 16px system-ui, sans-serif; fill: #24292f }
 text { text-anchor: middle; dominant-baseline: central }
 rect { fill: #f3f4f4; stroke: #8c959f } .kernel { fill: #f6dcc9 }
 .mark { fill: none; stroke: #bc4c00; stroke-width: 2.5 } .small { font-size: 12px; fill: #57606a }
+.sign { font-size: 26px }
 """
 SIDE = 64  # of the photograph, in pixels
 CELL = 44
@@ -79,7 +80,8 @@ def draw(X: list[list[int]], K: list[list[int]]) -> str:
         left += CELL * n + 36
         if name != "output":
             sign = "⋆" if name == "input" else "="
-            marks.append(f'<text x="{left - 18:g}" y="{24 + (height - 28) / 2:g}">{sign}</text>')
+            y = 24 + (height - 28) / 2
+            marks.append(f'<text class="sign" x="{left - 18:g}" y="{y:g}">{sign}</text>')
     width = left - 32
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height}" '

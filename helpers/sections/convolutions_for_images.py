@@ -5,14 +5,16 @@ from torch import Tensor
 
 
 def corr2d(X: Tensor, K: Tensor) -> Tensor:
-    """Cross-correlate X (n_h, n_w) with K (k_h, k_w), no padding."""
+    """X (n_h, n_w) ⋆ K (k_h, k_w), no padding."""
     check_fit(X, K)
     (n_h, n_w), (k_h, k_w) = X.shape, K.shape
+    m_h, m_w = n_h - k_h + 1, n_w - k_w + 1
     dtype = torch.result_type(X, K)
-    Y = X.new_zeros(n_h - k_h + 1, n_w - k_w + 1, dtype=dtype)
-    for i in range(n_h - k_h + 1):
-        for j in range(n_w - k_w + 1):
-            Y[i, j] = (X[i : i + k_h, j : j + k_w] * K).sum()
+    Y = X.new_zeros(m_h, m_w, dtype=dtype)
+    for i in range(m_h):
+        for j in range(m_w):
+            window = X[i : i + k_h, j : j + k_w]
+            Y[i, j] = (window * K).sum()
     return Y
 
 
@@ -30,6 +32,6 @@ def check_fit(X: Tensor, K: Tensor) -> None:
 
 
 def im2col(X: Tensor, k_h: int, k_w: int) -> Tensor:
-    """Windows of X (n_h, n_w) as columns (k_h * k_w, windows)."""
+    """Windows as columns, (k_h * k_w, windows)."""
     windows = X.unfold(0, k_h, 1).unfold(1, k_w, 1)
     return windows.reshape(-1, k_h * k_w).T

@@ -40,17 +40,6 @@ class VGG(d2l.Classifier):
         )  # fmt: skip
 
 
-def init_kaiming(module: nn.Module) -> None:
-    """Normal weights that keep the mean square through a ReLU.
-
-    Biases start at zero. Source: He, Zhang, Ren and Sun (2015).
-    """
-    if isinstance(module, (nn.Linear, nn.Conv2d)):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
 def compose(K1: Tensor, K2: Tensor) -> Tensor:
     """One kernel for K1 (c_m, c_i, ., .), then K2 (c_o, c_m, ., .).
 
@@ -67,3 +56,14 @@ def compose(K1: Tensor, K2: Tensor) -> Tensor:
             copies = torch.einsum("om,mihw->oihw", K2[:, :, u, v], K1)
             K[:, :, u : u + h, v : v + w] += copies
     return K
+
+
+def init_kaiming(module: nn.Module) -> None:
+    """Normal weights that keep the mean square through a ReLU.
+
+    Biases start at zero. Source: He, Zhang, Ren and Sun (2015).
+    """
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

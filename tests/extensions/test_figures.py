@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from extensions.figures import find_figure
+from extensions.figures import find_figure, started
 from extensions.pictures import lighten
 
 
@@ -41,6 +41,18 @@ def test_of_a_live_view_the_one_that_answers_is_taken(recording):
 def test_a_missing_figure_names_those_that_are_there(recording):
     with pytest.raises(ValueError, match="7-2-page has no figure 'fig-b'; it has: fig-a"):
         find_figure(recording, "fig-b")
+
+
+def test_a_live_view_may_start_from_other_values():
+    state = '<script type="application/json" class="state">%s</script>'
+    html = f"<div>{state}<p>after</p></div>"
+    kept = '{"K": [1, 2], "says": "<\\/b>"}'
+    other = started(html % kept, '{"K": [0, 3]}')
+    assert other == html % '{"K": [0, 3], "says": "<\\/b>"}'
+    with pytest.raises(ValueError, match="has no W; it has: K, says"):
+        started(html % kept, '{"W": 1}')
+    with pytest.raises(ValueError, match="this figure is none"):
+        started("<svg/>", '{"K": 1}')
 
 
 def embedded(image: Image.Image) -> str:

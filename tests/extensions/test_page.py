@@ -31,6 +31,11 @@ def test_scripts_are_deferred_and_those_that_wait_for_them_become_modules():
     assert not page.select("link[rel=preload]")
 
 
+def test_notes_to_the_formatter_are_not_shown():
+    code = '<pre><span class="p">)</span>  <span class="c1"># fmt: skip</span>\nb</pre>'
+    assert finished(code).pre.text == ")\nb"
+
+
 def test_scripts_that_serve_nothing_go():
     names = (
         "_static/scripts/fontawesome.js?digest=1",

@@ -140,6 +140,7 @@ def test_a_missing_refusal_is_wrong_and_a_misspelt_name_is_none():
         (f"{HEAD}    X * 2", WRONG, "None: did you forget `return` in one branch?"),
         ("double = 3", WRONG, "should be a function; it is 3"),
         (f"{HEAD}    return X[0] * 2", WRONG, "came      [2, -4], shape (2,)"),
+        (f"{HEAD}    return [X * 2, X[0]]", WRONG, "came      [[[2, -4]], [1, -2]], shape (2,)\n"),
         (f"{HEAD}    return 'two'", WRONG, "came      'two'"),
         (f"{HEAD}    raise NotImplementedError", WAITING, "replace line 7 with"),
     ],

@@ -1,6 +1,7 @@
 """The view of VGG: its model is PyTorch's, and a hand edits a network as text."""
 
 import gzip
+import math
 import random
 
 import pytest
@@ -61,6 +62,8 @@ def test_the_model_is_pytorchs(call):
             assert [r.kind for r in own] == (kinds or ["Linear"])
             assert row["params"] == sum(r.params for r in own)
             assert row["macs"] == sum(r.macs for r in own)
+            values = [math.prod(r.output) for r in own if r.kind != "ReLU"]
+            assert row["outputs"] == sum(values)
             if row["convs"]:
                 assert own[-1].output == (row["out"], row["side"], row["side"])
                 assert own[-1].field == (row["field"], row["field"])
@@ -119,6 +122,7 @@ def test_vgg_11_by_hand():
     rows = count(VGG_11, 224)
     assert sum(row.params for row in rows) == 128_806_154
     assert sum(row.macs for row in rows) == 7_547_232_256
+    assert sum(row.outputs for row in rows[:1]) == 64 * (224**2 + 112**2)
     assert [row.field for row in rows[:5]] == [4, 10, 30, 70, 150]
 
 
@@ -149,13 +153,14 @@ def test_it_starts_where_the_text_speaks(page):
         "64×112×112, sees 4", "128×56×56, sees 10", "256×28×28, sees 30", "512×14×14, sees 70",
         "512×7×7, sees 150",
     ]  # fmt: skip
+    assert page.locator(".stage text", has_text="102.8 M, 80 %").count() == 1
     assert page.locator(".stage .conv").count() == 8 and page.locator(".aside .frame").count() == 5
 
 
 def test_the_text_by_keyboard_and_a_network_that_cannot_be(page):
     field = page.get_by_role("textbox", name="Network")
     field.focus()
-    page.keyboard.press("Home")
+    page.keyboard.press("Control+Home")
     page.keyboard.type("2x8k5 ")
     says(page, "6 blocks, 3 dense layers")
     assert labels(page)[0] == "8×112×112, sees 10"
@@ -189,14 +194,25 @@ def test_goals(page):
     field = page.get_by_role("textbox", name="Network")
     field.fill("2x64 2x128 3x256 3x512 3x512 10")
     page.wait_for_selector("li.met:has-text('more than 200×200')")
+    field.fill("(1, 64), (1, 128), (2, 256), (2, 512), (2, 512)")
+    says(page, "5 blocks, 0 dense layers")
+    assert page.locator("li.met").count() == 1  # it has to end in the scores
     field.fill("(1, 64), (1, 128), (2, 256), (2, 512), (2, 512), 512, 10")
-    page.wait_for_selector("li.met:has-text('below 30 million')")
+    page.wait_for_selector("li.met:has-text('10 scores')")
     field.fill("2x8 2x8 3x8 3x8 4x8 10")
     page.wait_for_selector("li.met:has-text('all of 224×224')")
     assert page.locator("li.met").count() == 3
     page.get_by_role("button", name="Reset").click()
     says(page, "128,806,154 parameters")
     assert page.locator("li.met").count() == 0
+
+
+def test_a_phone_shows_the_whole_text(open_page):
+    page = open_page(edit_network()._repr_mimebundle_()["text/html"], width=360, has_touch=True)
+    field = page.get_by_role("textbox", name="Network")
+    field.wait_for()
+    assert field.evaluate("e => e.scrollHeight <= e.clientHeight")
+    assert page.faults == []
 
 
 def test_a_phone_shows_labels_that_do_not_meet(open_page):

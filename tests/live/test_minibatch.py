@@ -82,8 +82,10 @@ def test_in_training_no_output_is_above_what_four_values_allow(call):
 @pytest.mark.parametrize("training", [True, False])
 def test_python_says_what_pytorch_computes(method, training):
     state = drag_a_batch(X, method, training)
+    mode = "training" if training else "prediction"
+    mode = mode if method == "batch" else "training as in prediction"
     assert state.says.startswith(
-        f"Example 2, channel 1, in {'training' if training else 'prediction'}: "
+        f"Example 2, channel 1, in {mode}: "
         + {
             "batch": "(5 − 3) / 2 = 1, then 2 · 1 + 1 = 3.",
             "layer": "(5 − 1) / 2.92 = 1.37, then 2 · 1.37 + 1 = 3.74.",
@@ -129,7 +131,7 @@ def dot(page, example: int, channel: int) -> tuple[float, float]:
 def test_the_batch_by_keyboard(page):
     page.get_by_role("slider", name="Marked value").focus()
     page.keyboard.press("ArrowRight")
-    says(page, "3 other outputs have moved, of examples 1, 3 and 4.")
+    says(page, "3 other outputs have moved, of examples 1, 3 and 4, by up to 0.46.")
     page.keyboard.press("End")
     says(page, "Example 2, channel 1, in training: (10 − ")
     page.keyboard.press("ArrowDown")
@@ -156,12 +158,18 @@ def test_goals(page):
     slider.press("ArrowRight")
     page.wait_for_selector("li.met:has-text('three examples')")
     page.get_by_role("button", name="layer").click()
-    page.wait_for_selector("li.met:has-text('one example alone')")
+    page.wait_for_selector("li.met:has-text('no other example')")
+    page.wait_for_selector(".choice[inert]:has-text('prediction')")
+    says(page, "Example 2, channel 1, in training as in prediction: ")
+    assert page.locator(".stage text.left").first.text_content().startswith("ex. 2: ")
     page.get_by_role("button", name="batch").click()
+    page.wait_for_selector(".choice:not([inert]):has-text('prediction')")
     page.get_by_role("button", name="prediction").click()
     says(page, "No other output has moved.")
+    assert page.locator(".beyond").count() == 0
     slider.press("End")
     page.wait_for_selector("li.met:has-text('above 4.5')")
+    assert page.locator(".beyond").count() == 1
     page.get_by_role("button", name="Reset").click()
     says(page, "(5 − 3) / 2 = 1, then 2 · 1 + 1 = 3. Nothing has moved.")
     assert page.locator("li.met").count() == 0

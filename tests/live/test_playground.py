@@ -14,7 +14,7 @@ def states(count: int) -> list[tuple[torch.Tensor, torch.Tensor, bool]]:
         k = int(torch.randint(1, 4, (), generator=draw))
         n = k + int(torch.randint(0, 6, (), generator=draw))
         X = torch.randint(0, 256, (n, n), generator=draw)
-        K = torch.randint(-9, 10, (k, k), generator=draw)
+        K = torch.randint(-9, 10, (k, k), generator=draw) / (1, 4)[number % 3 == 0]  # and quarters
         found.append((X, K, number % 2 == 1))
     return found
 
@@ -24,7 +24,7 @@ def test_the_model_is_pytorchs(call):
     arguments = [[X.flatten().tolist(), K.flatten().tolist(), flip] for X, K, flip in cases]
     for (X, K, flip), Y in zip(cases, call("playground", "slide", arguments), strict=True):
         W = K.flip(0, 1) if flip else K
-        wanted = F.conv2d(X[None, None].double(), W[None, None].double())
+        wanted = F.conv2d(X[None, None].double(), W[None, None].double())  # exact
         assert wanted.flatten().tolist() == Y
 
 
@@ -73,16 +73,60 @@ def test_the_window_by_mouse(page):
 
 
 def test_the_turned_kernel_and_its_goal(page):
-    """The kernel is shown as it lies on the image; turned by hand, it undoes the turn."""
-    page.get_by_role("button", name="∗ turned").click()
+    """The boxes stay the kernel, a copy shows it turned; turned by hand, it undoes the turn."""
+    page.get_by_role("button", name="convolve ∗").click()
     says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
-    weights = page.locator(".weights input")
-    assert [weights.nth(at).input_value() for at in range(4)] == ["3", "2", "1", "0"]
-    for at, weight in enumerate(("0", "1", "2", "3")):
+    weights, goal = page.locator(".weights input"), "li.met:has-text('get 19, 25, 37 and 43 back')"
+    assert [weights.nth(at).input_value() for at in range(4)] == ["0", "1", "2", "3"]
+    assert page.locator(".turned span").all_text_contents() == ["3", "2", "1", "0"]
+    assert page.locator(".weights span").all_text_contents() == ["× 4", "× 3", "× 1", "× 0"]
+    for at, weight in enumerate(("3", "2", "1", "0")):
+        assert page.locator(goal).count() == 0
         weights.nth(at).fill(weight)
-    page.wait_for_selector("li.met:has-text('get the first outputs back')")
-    page.get_by_role("button", name="⋆ as it is").click()
+    page.wait_for_selector(goal)
+    page.get_by_role("button", name="correlate ⋆").click()
     says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
+    assert not page.locator(".turned").is_visible()
+
+
+def test_a_fraction_can_be_typed(page):
+    box = page.locator(".weights input").nth(1)
+    box.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("-0.25")
+    says(page, "0·0 + 1·(−0.25) + 3·2 + 4·3 = 17.75.")
+    assert box.input_value() == "-0.25"
+    assert page.get_by_role("slider", name="Output").locator("text").first.text_content() == "17.8"
+    box.fill("1000")
+    says(page, "1·99 + ")
+    assert box.input_value() == "99"
+
+
+def test_fractions_whose_sum_is_no_exact_zero_reach_the_goal(page):
+    """0.1 + 0.2 − 0.3 is not 0 in floating point."""
+    weights = page.locator(".weights input")
+    for at, weight in enumerate(("0.1", "-0.1", "-0.1", "0.1")):
+        weights.nth(at).fill(weight)
+    page.wait_for_selector("li.met:has-text('answer 0 everywhere')")
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_sentence_stands_right_below_the_weights(open_page, width):
+    page = open_page(kernel_playground()._repr_mimebundle_()["text/html"], width=width)
+    page.wait_for_selector(".alive")
+    for name in ("photograph", "convolve ∗"):
+        page.get_by_role("button", name=name).click()
+        stage, words, controls = (
+            page.locator(f".{part}").bounding_box() for part in ("stage", "words", "controls")
+        )
+        assert 0 <= words["y"] - (stage["y"] + stage["height"]) < 20
+        assert controls["y"] >= words["y"] + words["height"]
+    if width == 390:
+        kernel, output = (
+            page.locator(".panel", has_text=part).first.bounding_box()
+            for part in ("kernel", "output")
+        )
+        assert kernel["y"] > output["y"] + output["height"] - 1
 
 
 def test_a_negative_weight_can_be_typed(page):
@@ -112,10 +156,13 @@ def test_the_photograph_is_convolved(page):
     assert reds[0] == 62 and reds[1] > 50
     weights = page.locator(".weights input")
     page.get_by_role("button", name="sum of nine").click()
-    for at, weight in enumerate((1, -1, 0, -1, 1, 0, 0, 0, 0)):
-        weights.nth(at).fill(f"{weight}")
-    says(page, " = ")
-    assert page.locator("li.met").count() == 0, "this kernel is blind to posts, too"
-    weights.nth(0).fill("2")
-    weights.nth(1).fill("-2")
-    page.wait_for_selector("li.met:has-text('a kernel of your own')")
+    for weights_typed, reached in (
+        ((1, -1, 0, -1, 1, 0, 0, 0, 0), False),  # blind to posts, too
+        ((0, 0, 0, 0, 1, -1, 0, 0, 0), False),  # a preset
+        ((0, 0, 0, 1, -1, 0, 0, 0, 0), False),  # a preset, moved
+        ((0.3, -0.1, -0.2, 1, -1, 0, 0, 1, -1), True),
+    ):
+        for at, weight in enumerate(weights_typed):
+            weights.nth(at).fill(f"{weight}")
+        page.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
+        assert page.locator("li.met:has-text('a kernel of your own')").count() == reached
