@@ -253,7 +253,8 @@ def plot_runs(runs: Mapping[str, Any], measure: str, ax: Axes | None = None) -> 
             ax.plot(range(1, len(values) + 1), values, dots, label=label, **style)
     ax.plot([], [], "--", color=MUTED, label="training")
     ax.set(xlabel="epoch", ylabel="accuracy" if measure == "acc" else measure)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    locator: Any = ax.xaxis.get_major_locator()
+    locator.set_params(integer=True)
     ax.legend(fontsize=8)
     return ax
 
