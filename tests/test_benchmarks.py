@@ -120,13 +120,11 @@ def test_an_alternative_that_fails_says_why_and_does_not_hang(prepare, runs, tex
     assert not multiprocessing.active_children()
 
 
-def test_the_recorded_results_hold_every_way():
-    from benchmarks.training import FLOAT32, WAYS  # not above: every process would import d2l
+def test_the_recorded_results_hold_every_way_and_every_round():
+    from benchmarks.training import WAYS  # not above: every process would import d2l
 
     results = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
     assert results
-    for result in results:
-        for network in result["networks"].values():
-            newer = "every" in network  # since then float32 is timed, too, and all rounds are kept
-            assert set(network["seconds"]) >= set(WAYS) - (set() if newer else {FLOAT32})
-            assert not newer or all(len(e) == network["rounds"] for e in network["every"].values())
+    for network in (each for result in results for each in result["networks"].values()):
+        assert set(network["seconds"]) == set(network["every"]) == set(WAYS)
+        assert all(len(rounds) == network["rounds"] >= 3 for rounds in network["every"].values())
