@@ -119,7 +119,7 @@ function build(live) {
   const input = panel("input", (share) => share * look(live.state).n - look(live.state).k / 2);
   const [sign, weights] = [html("span", { class: "sign" }), html("div", { class: "weights" })];
   const turned = html("div", { class: "turned" });
-  const below = html("div", {}, html("p", {}, "as it lies on the input:"), turned);
+  const below = html("div", {}, html("p", {}, "on the input:"), turned);
   live.stage.append(html("div", { class: "panel kernel" }, html("p", {}, sign, " kernel"), weights, below));
   const output = panel("output", (share) => share * (look(live.state).last + 1) - 0.5);
   live.choice("Input", { numbers: { photo: false, i: 0, j: 0 }, photograph: { photo: true, i: 23, j: 14 } });
@@ -141,7 +141,7 @@ function build(live) {
     const seen = look(live.state);
     const { X, typed, K, k, i, j } = seen;
     const { photo, flip } = live.state;
-    const [Y, met] = [slide(X, K, false), laid(meet(seen), flip)]; // what each typed weight meets
+    const [Y, met] = [slide(X, K, false), laid(meet(seen), flip)];
     const largest = Math.max(...K.map(Math.abs)) || 1;
     live.stage.classList.toggle("photo", photo);
     presets.hidden = !photo;
@@ -164,7 +164,7 @@ function build(live) {
     const most = Math.max(1, ...Y.map(Math.abs));
     paint(input.canvas, X, (value) => [value, value, value]);
     const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
-    const mixed = K.some((w) => w < 0); // else the output is a picture itself, such as a blurred one
+    const mixed = K.some((w) => w < 0); // else the output is a picture itself
     paint(output.canvas, Y, mixed ? (value) => diverging((2 * value) / most) : grey);
   };
 }

@@ -395,15 +395,3 @@ def test_a_schedule_steps_with_every_batch():
     trainer, _ = fit(Scheduled(), epochs=2)
     assert trainer.schedule.last_epoch == 24
     assert trainer.optim.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
-
-
-def test_one_figure_at_the_end():
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-    Trainer(max_epochs=2).fit(Linear(), FashionMNIST())
-    assert len(plt.get_fignums()) == 1
-    left, right = plt.gcf().axes
-    assert left.get_ylabel() == "loss (nats)" and right.get_ylabel() == "accuracy"
-    assert all(len(line.get_xdata()) == 2 for line in left.lines + right.lines)
-    plt.close("all")

@@ -110,17 +110,21 @@ def test_fractions_whose_sum_is_no_exact_zero_reach_the_goal(page):
     page.wait_for_selector("li.met:has-text('answer 0 everywhere')")
 
 
+BELOW = """() => {
+  const parts = [".stage", ".words", ".controls"].map((name) => document.querySelector(name));
+  const [stage, words, controls] = parts.map((part) => part.getBoundingClientRect());
+  const gap = words.top - stage.bottom;
+  return 0 <= gap && gap < 20 && controls.top >= words.bottom;
+}"""
+
+
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_sentence_stands_right_below_the_weights(open_page, width):
     page = open_page(kernel_playground()._repr_mimebundle_()["text/html"], width=width)
     page.wait_for_selector(".alive")
     for name in ("photograph", "convolve ∗"):
         page.get_by_role("button", name=name).click()
-        stage, words, controls = (
-            page.locator(f".{part}").bounding_box() for part in ("stage", "words", "controls")
-        )
-        assert 0 <= words["y"] - (stage["y"] + stage["height"]) < 20
-        assert controls["y"] >= words["y"] + words["height"]
+        page.wait_for_function(BELOW)
     if width == 390:
         kernel, output = (
             page.locator(".panel", has_text=part).first.bounding_box()
