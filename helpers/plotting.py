@@ -243,7 +243,12 @@ def plot_runs(runs: Mapping[str, Any], measure: str, ax: Axes | None = None) -> 
         runs: Name → what `Trainer.fit` returned.
         measure: "loss", in nats, or "acc", the accuracy.
         ax: Where to draw. Default: a new figure of a phone's width.
+
+    Raises:
+        ValueError: `measure` is neither.
     """
+    if measure not in ("loss", "acc"):
+        raise ValueError(f"measure={measure!r} is unknown: it is 'loss' or 'acc'.")
     ax = ax or plt.subplots(figsize=(PHONE, 2.8), layout="constrained")[1]
     for k, (name, run) in enumerate(runs.items()):
         style: Any = {"color": SERIES[k % len(SERIES)], "markersize": 4}

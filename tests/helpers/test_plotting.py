@@ -97,6 +97,8 @@ def test_histories_are_told_apart():
     assert ax.get_ylabel() == "accuracy"
     assert plotting.plot_runs({"ReLU": runs[1]}, "loss", ax) is ax
     assert ax.lines[-2].get_ydata().tolist() == [2, 1.5]
+    with pytest.raises(ValueError, match="measure='accuracy' is unknown: it is 'loss' or 'acc'"):
+        plotting.plot_runs({"ReLU": runs[1]}, "accuracy")
 
 
 def test_numbers_on_cells_are_legible_and_pixels_span_black_to_white():
