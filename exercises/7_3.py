@@ -214,7 +214,7 @@ def mean_inside(X, k):
         ),
         Mistake(
             "Two dimensions too many",
-            "Right values, but still with batch and channel in front: return [0, 0] of them.",
+            "Right values, but batch and channel still stand in front: take [0, 0] of the result.",
             """
 def mean_inside(X, k):
     return F.avg_pool2d(X[None, None], k, 1, k // 2, count_include_pad=False)
