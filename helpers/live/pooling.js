@@ -9,8 +9,7 @@ import { clamp, diverging, html, paint, plural } from "./view.js";
 
 /** Side of the image, in pixels; the digit is in its middle. */
 const FRAME = 32;
-const FARTHEST = 4;
-const STRIDE = 2;
+const [FARTHEST, STRIDE] = [4, 2];
 const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
 
 /** The image, with the digit moved. @param {number[]} digit @param {number} right @param {number} down */
@@ -105,7 +104,8 @@ export function say(state) {
   const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
   const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride 2`;
   const changes = `the full map changes by ${percent(bare)}, after the stride alone by ${percent(alone)}`;
-  return `From an ${low ? "odd" : "even"} row, ${across} and ${along}: ${changes}, after a ${way} by ${percent(left)}.`;
+  const moved = `From an ${low ? "odd" : "even"} row, ${across} and ${along}`;
+  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.`;
 }
 
 /** The sum of some maps, for the eye. @param {number[][]} maps */
@@ -172,17 +172,16 @@ function build(live) {
   };
 }
 
-/** Whether the digit is one pixel away. @param {State} state */
-const byOne = ({ right, down }) => Math.abs(right) + Math.abs(down) === 1;
+/** Whether the digit is one pixel away, and its changes are so.
+ * @param {State} state @param {(maps: ReturnType<typeof measure>) => boolean} so */
+const byOne = (state, so) => Math.abs(state.right) + Math.abs(state.down) === 1 && so(compare(state));
 
-/** Whether pooled(moved) is moved(pooled); the empty margin takes in what leaves a row. @param {State} state */
+/** Whether pooled(moved) is moved(pooled); empty margins take in what leaves a row. @param {State} state */
 export function passesOn(state) {
   const { pooled, rested } = compare(state);
   const by = (Math.sqrt(pooled[0].length) * state.down + state.right) / STRIDE;
-  const whole = state.down % STRIDE === 0 && state.right % STRIDE === 0;
-  return whole && pooled.every((map, at) =>
-    map.every((value, to) => Math.abs(value - (rested[at][to - by] ?? 0)) < 1e-6),
-  );
+  return [state.right, state.down].every((pixels) => pixels % STRIDE === 0) && pooled.every((map, at) =>
+    map.every((value, to) => Math.abs(value - (rested[at][to - by] ?? 0)) < 1e-6));
 }
 
 /** @type {import("./view.js").View<State>} */
@@ -190,8 +189,11 @@ export const view = {
   name: "pooling", build, say,
   invite: "Drag the digit, change the pooling, and try to",
   tries: [
-    { ask: "halve what one pixel changes after the stride alone", met: (state) => byOne(state) && compare(state).left < compare(state).alone / 2 },
-    { ask: "find a move that pooling just passes on", met: (state) => !!(state.right || state.down) && passesOn(state) },
-    { ask: "find one pixel after which pooling is worse than the stride alone", met: (state) => byOne(state) && compare(state).left > compare(state).alone + 0.02 },
+    { ask: "halve what one pixel changes after the stride alone",
+      met: (state) => byOne(state, ({ left, alone }) => left < alone / 2) },
+    { ask: "find a move that pooling just passes on",
+      met: (state) => !!(state.right || state.down) && passesOn(state) },
+    { ask: "find one pixel after which pooling is worse than the stride alone",
+      met: (state) => byOne(state, ({ left, alone }) => left > alone + 0.02) },
   ],
 };
