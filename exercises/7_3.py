@@ -9,7 +9,7 @@ def matrix(random: Random, height: int, width: int) -> list[list[int]]:
     return [[random.randint(-9, 9) for _ in range(width)] for _ in range(height)]
 
 
-PAIR = "not this. A pair (height, width) is wanted; work both out, step by step."
+PAIR = "not this. Height and width are two separate sums: work out each, one may be right."
 
 PREDICT_SHAPE = Values(
     "predict-shape",
@@ -27,6 +27,10 @@ PREDICT_SHAPE = Values(
                 ((4, 2), "padding (1, 0) adds a row above *and* one below: 10 + 2 · 1 rows."),
                 ((5, 3), "padding (1, 0) adds rows alone; the columns stay 8."),
                 ((2, 5), "right numbers; the height comes first."),
+                ((5, 1), "the height is right. The width has one step, and so two windows."),
+                ((5, 4), "the height is right. The width moves with stride 3."),
+                ((10, 2), "the width is right. The height moves with stride 2."),
+                ((10, 4), "that is with stride 1."),
             ],
             otherwise=PAIR,
         ),
@@ -38,6 +42,9 @@ PREDICT_SHAPE = Values(
                 ((4, 4), "7 rows hold three whole windows of two; a half one does not count."),
                 ((4, 3), "the height comes first: 7 rows, 9 columns."),
                 ((6, 8), "that is with stride 1. Stride 2 makes half as many."),
+                ((3, 3), "the height is right. In the width you counted the steps, not windows."),
+                ((2, 4), "the width is right. In the height you counted the steps, not windows."),
+                ((3, 5), "the height is right. The last column holds half a window: round down."),
             ],
             otherwise=PAIR,
         ),
@@ -120,6 +127,7 @@ PREDICT_SHAPE = Values(
                 (7, "the last column alone. Is there an unread row as well?"),
                 (9, "the last row alone. Is there an unread column as well?"),
             ],
+            otherwise="the windows of b cover how many rows, how many columns? Count what is left.",
         ),
     },
 )
@@ -202,6 +210,14 @@ def mean_inside(X, k):
             """
 def mean_inside(X, k):
     return F.avg_pool2d(X[None], k, padding=k // 2, count_include_pad=False)[0]
+""",
+        ),
+        Mistake(
+            "Two dimensions too many",
+            "Right values, but batch and channel still stand in front: take [0, 0] of the result.",
+            """
+def mean_inside(X, k):
+    return F.avg_pool2d(X[None, None], k, 1, k // 2, count_include_pad=False)
 """,
         ),
         Mistake(

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the history tells the precision
-LARGE_NETWORK = 10_000_000  # multiply-adds an image above which a CPU gains from bfloat16
+LARGE_NETWORK = 10_000_000  # multiply-adds an image above which bfloat16 gains time
 
 
 def best_device() -> torch.device:
@@ -42,11 +42,11 @@ def best_device() -> torch.device:
 def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
     """The precision in which a network of `macs` multiply-adds an image trains fastest.
 
-    bfloat16 on GPUs since Ampere, and for large networks on CPUs that have instructions for it
+    bfloat16 for large networks, on GPUs since Ampere and on CPUs that have instructions for it
     (AMX, AVX-512 BF16); else float32.
     """
     fast = False
-    if device.type == "cuda":
+    if device.type == "cuda" and macs > LARGE_NETWORK:
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
     elif device.type == "cpu" and macs > LARGE_NETWORK:
         has = torch.cpu.get_capabilities()

@@ -116,7 +116,7 @@ def seeds(wanted: int) -> range:
 def prepare(
     model: d2l.Classifier, data: FashionMNIST, init: Callable[[nn.Module], object] | None, seed: int
 ) -> None:
-    """Give a model its width, its shapes and its initial weights, which depend on the seed."""
+    """Give a model its width, shapes and initial weights (by the seed), on the images' device."""
     seed_everything(seed, verbose=False)
     if max(data.size) > LARGE:
         thin(model, data)
@@ -126,6 +126,7 @@ def prepare(
     materialise(model, data)
     if init is not None:
         model.apply(init)
+    model.to(data.train.images.device)  # from here, so that the weights are the same everywhere
 
 
 def thin(model: d2l.Classifier, data: FashionMNIST) -> None:

@@ -193,11 +193,12 @@ def test_mirrored_repeats_the_edge(p):
 
 @pytest.mark.parametrize("rule", ["zeros", "replicate", "reflect", "circular"])
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_a_stride_keeps_multiples_and_zeros_break_the_border(rule, stride):
+def test_a_stride_that_divides_the_size_keeps_multiples_and_zeros_break_the_border(rule, stride):
     torch.manual_seed(3)
     for shift in range(1, 7):
-        kept = page.commutes(rule, stride, shift)
-        assert kept == (rule == "circular" and shift % stride == 0)
+        for n in (12, 13):
+            kept = page.commutes(rule, stride, shift, n)
+            assert kept == (rule == "circular" and shift % stride == n % stride == 0)
 
 
 def test_zeros_break_the_law_within_reach_of_the_border_only():
@@ -244,17 +245,21 @@ def test_zeros_move_the_means_of_random_features_more_than_copies_do():
     assert zeros > 2 * copies
 
 
-def test_cutting_the_answer_removes_all_that_padding_reaches():
-    torch.manual_seed(2)
-    A = torch.randn(1, 1, 24, 24)
-    inside = [page.position_net("circular")]
-    for rule in ("zeros", "replicate"):
-        inside.append(page.position_net(rule))
-        inside[-1].load_state_dict(inside[0].state_dict())
-    first, *others = (net(A)[..., 6:-6, 6:-6] for net in inside)
-    for other in others:
-        torch.testing.assert_close(other, first)
-    assert not torch.allclose(inside[0](A)[..., 5:-5, 5:-5], inside[1](A)[..., 5:-5, 5:-5])
+def test_jumps_of_a_ramp_show_the_seam_and_nothing_else(monkeypatch):
+    """Columns 0, 2, 4 … of 48 pixels are columns 0, 1, 2 … of the patches."""
+    ramp = torch.arange(48.0).expand(3, 48, 48)
+    jumps = lift("7-3-padding-and-stride").jumps
+    monkeypatch.setitem(jumps.__globals__, "photograph", lambda name: ramp)
+    step = 2 / float(F.avg_pool2d(ramp[:1], 2).std())
+    true = jumps("ramp", False).float()
+    assert true.shape == (2, 12, 5)
+    torch.testing.assert_close(true, torch.full_like(true, step))
+    circle = jumps("ramp", True).float()
+    own = circle[..., 2]
+    torch.testing.assert_close(own[:, :-1], true[:, :-1, 2])
+    torch.testing.assert_close(own[:, -1], torch.full_like(own[:, -1], 11 * step))
+    for shift in range(-2, 3):
+        torch.testing.assert_close(circle[..., 2 + shift], own.roll(-shift, 1))
 
 
 def test_zeros_leak_six_pixels_far():

@@ -308,8 +308,10 @@ def execute_here(page: Path, shift: int, result: Path) -> None:
 def margin(pairs: list[tuple[float, float]]) -> float:
     """How far a value stays from its bound over the runs, in standard deviations.
 
+    Values that are no finite numbers, such as the loss of a run that diverged, are left out.
     Values that are positive and differ by more than a factor of two are compared by logarithms.
     """
+    pairs = [pair for pair in pairs if all(map(math.isfinite, pair))] or [(0.0, 0.0)]
     if min(min(pair) for pair in pairs) > 0 and any(
         max(side) > 2 * min(side) for side in zip(*pairs, strict=True)
     ):

@@ -26,6 +26,9 @@ export function unread({ n, k, p, s }) {
 }
 
 /** @param {State} state */
+const misses = (state) => unread(state).inside.length > 0;
+
+/** @param {State} state */
 const outputs = ({ n, k, p, s }) => windows(n, k, p, s).out;
 
 /** x, 12 → "x₁₂". @param {string} letter @param {number} index */
@@ -190,8 +193,8 @@ export const view = {
   invite: "Drag the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
-    { ask: "leave cells between two windows unread", met: ({ k, s }) => s > k },
-    { ask: "leave only the input's last cell unread", met: (at) => `${unread(at).inside}` === `${at.n - 1}` },
+    { ask: "miss a cell of the image, with kernel 3 and padding 1", met: (at) => at.k === 3 && at.p === 1 && misses(at) },
+    { ask: "miss one with kernel 3 and stride 2", met: (at) => at.k === 3 && at.s === 2 && misses(at) },
     {
       ask: "read each cell of the input once, with a kernel above 1",
       met: ({ n, k, p, s }) => k > 1 && windows(n, k, p, s).reads.slice(p, p + n).every((r) => r === 1),

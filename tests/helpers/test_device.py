@@ -50,9 +50,11 @@ def test_a_cpu_takes_bfloat16_for_large_networks_if_it_has_instructions_for_it(
 
 
 @pytest.mark.parametrize("capability, dtype", [((7, 5), "float32"), ((8, 0), "bfloat16")])
-def test_gpus_take_bfloat16_since_ampere(monkeypatch, capability, dtype):
+def test_gpus_take_bfloat16_for_large_networks_since_ampere(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert fast_dtype(torch.device("cuda"), 1) == getattr(torch, dtype)
+    cuda = torch.device("cuda")
+    assert fast_dtype(cuda, 10_000_001) == getattr(torch, dtype)
+    assert fast_dtype(cuda, 10_000_000) == torch.float32  # LeNet has half a million
 
 
 def test_mps_takes_float32():

@@ -241,6 +241,14 @@ def test_small_images_leave_the_network_as_it_is():
     assert shapes(model)[-2:] == [(40, 10), (10, 40)]
 
 
+def test_a_prepared_network_lies_where_the_images_do():
+    model, data = Wide(), FashionMNIST()
+    images = data.train.images.to("meta")  # a place that every machine has
+    data.train = replace(data.train, images=images)
+    runs.prepare(model, data, None, 0)
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+
+
 class Small(d2l.Classifier):
     """Lazy and other layers, and random numbers while it trains."""
 

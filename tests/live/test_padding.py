@@ -79,7 +79,7 @@ def test_sliders_by_keyboard_and_a_goal(page):
     page.get_by_role("slider", name="padding").focus()
     page.keyboard.press("Home")
     says(page, "8 cells, kernel 3, padding 0, stride 2: 3 outputs; x₇ is never read.")
-    goal = page.locator("li", has_text="leave only the input's last cell unread")
+    goal = page.locator("li", has_text="miss one with kernel 3 and stride 2")
     assert goal.inner_text().startswith("✓")
     page.get_by_role("button", name="Reset").click()
     says(
@@ -94,7 +94,7 @@ def test_a_longer_row_and_a_gap_between_windows(page):
     for _ in range(6):
         page.get_by_role("button", name="n − 1").click()
     says(page, "7 cells, kernel 3, padding 1, stride 2: 4 outputs; every cell is read.")
-    goal = page.locator("li", has_text="leave cells between two windows unread")
+    goal = page.locator("li", has_text="miss a cell of the image")
     assert goal.inner_text().startswith("○")
     page.get_by_role("slider", name="stride").focus()
     page.keyboard.press("End")

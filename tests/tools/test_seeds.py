@@ -112,6 +112,8 @@ def test_a_run_is_kept_until_the_code_changes(page, results, monkeypatch):
 def test_margins_are_in_standard_deviations():
     assert margin([(0, 4), (0, 6)]) == pytest.approx(5 / 2**0.5)
     assert margin([(1, 2), (1, 2)]) == float("inf")
+    diverged = [(0, float("nan")), (1, float("inf"))]
+    assert margin([(0, 4), *diverged, (0, 6)]) == pytest.approx(5 / 2**0.5)
     assert margin([(1, 10), (1, 1000)]) == pytest.approx(2 / 2**0.5), "a ratio counts in logarithms"
 
 
