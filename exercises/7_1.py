@@ -488,7 +488,10 @@ INVARIANCE_HURTS = Values(
         "blind": Part(
             {"b", "d"},
             [
-                ({"b", "d", "e"}, "move the whole face: nose and mouth move together, e stays."),
+                (
+                    {"b", "d", "e"},
+                    "no edge parts the face: nose and mouth move together, e stays.",
+                ),
                 ({"b"}, "that one, and another: move the whole board down by a row."),
                 ({"d"}, "that one, and another: move the whole X-ray picture, round the edge."),
                 ({"b", "e"}, "nose and mouth move together. But does the pawn stay where it was?"),

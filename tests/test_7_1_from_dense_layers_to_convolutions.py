@@ -180,25 +180,51 @@ def world(monkeypatch):
     scope = page.train_net.__globals__
     monkeypatch.setitem(scope, "worlds", {"in order": canvas})
     monkeypatch.setitem(scope, "labels", y)
-    monkeypatch.setitem(scope, "test", torch.arange(40) % 5 == 0)
+    test = torch.arange(40) % 5 == 0
+    monkeypatch.setitem(scope, "test", test)
+    monkeypatch.setitem(scope, "train", (~test).nonzero().flatten())
     torch.manual_seed(0)
     return canvas, y
 
 
-class TestNetworks:
-    def test_an_mlp_is_shuffled_like_its_pixels_and_nothing_else_is(self, monkeypatch):
-        X, shuffle = torch.rand(5, 1, 10, 28), torch.randperm(280)
-        monkeypatch.setitem(page.start_net.__globals__, "shuffle", shuffle)
-        Z = X.flatten(1)[:, shuffle].view_as(X)
-        for kind in ("dense", "conv + dense", "conv + pooling"):
-            ours = page.start_net(kind, "in order", 3)
-            theirs = page.start_net(kind, "shuffled", 3)
-            assert torch.allclose(ours(X), theirs(Z), atol=1e-5) is (kind == "dense")
-            if kind != "dense":
-                torch.testing.assert_close(ours(X), theirs(X))
+EVERY = torch.arange(32)  # the training images of the world
 
+
+class TestLocal:
+    SHAPE = {"n_h": 4, "n_w": 5, "side": 3, "c_i": 2, "c_o": 3}
+
+    def test_with_one_kernel_for_all_places_it_is_a_convolution(self):
+        layer, conv = page.Local(**self.SHAPE).double(), nn.Conv2d(2, 3, 3).double()
+        layer.V.data[:] = conv.weight.data.permute(2, 3, 1, 0)
+        layer.U.data[:] = conv.bias.data
+        X = rand(6, 2, 6, 7)
+        torch.testing.assert_close(layer(X), conv(X))
+
+    def test_every_place_has_its_own_kernel(self):
+        layer, X = page.Local(**self.SHAPE), torch.rand(1, 2, 6, 7)
+        before = layer(X)
+        layer.V.data[1, 2] += 1
+        changed = (layer(X) != before).any(1)[0]
+        assert changed.nonzero().tolist() == [[1, 2]]
+        assert before.shape == (1, 3, 4, 5)
+
+    def test_it_starts_like_a_convolution(self):
+        torch.manual_seed(0)
+        layer, bound = page.Local(20, 20, 3, 2, 8), 18**-0.5
+        for weights in (layer.V, layer.U):
+            assert 0.99 * bound < weights.abs().max() <= bound
+            assert weights.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+class TestNetworks:
     @pytest.mark.parametrize(
-        ("kind", "size"), (("dense", 18_634), ("conv + dense", 15_466), ("conv + pooling", 1_546))
+        ("kind", "size"),
+        (
+            ("dense", 149_002),
+            ("local + dense", 146_826),
+            ("conv + dense", 15_466),
+            ("conv + pooling", 1_546),
+        ),
     )
     def test_shapes_and_sizes(self, kind, size):
         net = page.build_net(kind)
@@ -207,9 +233,10 @@ class TestNetworks:
 
     def test_only_pooling_is_invariant(self, world):
         canvas, _ = world
-        for kind, same in (("dense", False), ("conv + dense", False), ("conv + pooling", True)):
+        for kind in ("dense", "local + dense", "conv + dense", "conv + pooling"):
             net = page.build_net(kind)
-            assert torch.allclose(net(canvas[6]), net(canvas[14]), atol=1e-5) is same
+            same = torch.allclose(net(canvas[6]), net(canvas[14]), atol=1e-5)
+            assert same is (kind == "conv + pooling")
 
     def test_pooling_takes_the_maximum_over_all_places_of_any_canvas(self):
         net, X = page.build_net("conv + pooling"), torch.rand(2, 1, 14, 40)
@@ -219,21 +246,28 @@ class TestNetworks:
         canvas, _ = world
         canvas[:, page.train_net.__globals__["test"]] = torch.nan
         canvas[[*range(6), *range(8, 21)]] = torch.nan
-        X, y = page.examples("in order", range(6, 8))
+        X, y = page.examples("in order", EVERY, torch.arange(6, 8)[:, None])
         assert len(X) == len(y) == 64 and X.isfinite().all()
-        assert page.examples("in order", range(6, 9))[0].isnan().any()
+        assert page.examples("in order", EVERY, torch.tensor(8))[0].isnan().any()
 
     def test_examples_keep_their_labels(self, world):
-        X, y = page.examples("in order", range(3, 9))
+        X, y = page.examples("in order", EVERY, torch.arange(3, 9)[:, None])
         across = X[:, 0].amax(2).sum(1) == 8  # an upright bar covers all rows
         assert len(y) == 6 * 32 and (across == (y == 0)).all()
+
+    def test_each_example_at_a_column_of_its_own(self, world):
+        canvas, labels = world
+        X, y = page.examples("in order", torch.tensor([0, 5, 31]), torch.tensor([4, 0, 20]))
+        numbers = torch.tensor([1, 7, 39])  # those not divisible by 5 are for training
+        torch.testing.assert_close(X, canvas[[4, 0, 20], numbers])
+        assert y.tolist() == labels[numbers].tolist()
 
     def test_training_is_adam_on_fresh_gradients(self, world):
         nets = []
         for train in (page.train_net, self.train_by_hand):
             torch.manual_seed(0)
             nets.append(page.build_net("dense"))
-            train(nets[-1], *page.examples("in order", range(3, 9)), 5, 0.003)
+            train(nets[-1], *page.examples("in order", EVERY, torch.tensor(6)), 5, 0.003)
         torch.testing.assert_close(nets[0][1].weight, nets[1][1].weight)
 
     @staticmethod
@@ -250,10 +284,12 @@ class TestNetworks:
     def test_accuracy_counts_the_test_images_of_one_column(self, world):
         canvas, y = world
         net = page.build_net("conv + pooling")
-        page.train_net(net, *page.examples("in order", range(6, 7)), steps=60, lr=0.01)
-        assert page.accuracy(net, "in order", 6) == page.accuracy(net, "in order", 14) == 1
+        X, y_train = page.examples("in order", EVERY, torch.tensor(6))
+        page.train_net(net, X, y_train, steps=60, lr=0.01)
+        assert page.accuracy(net, "in order", range(6, 15, 4)) == [1, 1, 1]
         chosen = page.train_net.__globals__["test"].nonzero().flatten()
         y[chosen[:2]] = 9
-        assert page.accuracy(net, "in order", 6) == 6 / 8
-        canvas[3, chosen] = 0
-        assert page.accuracy(net, "in order", 3) < 0.75
+        assert page.accuracy(net, "in order", [6]) == [6 / 8]
+        canvas[7, chosen] = 0
+        there, gone = page.accuracy(net, "in order", [6, 7])
+        assert gone < there
