@@ -1,12 +1,15 @@
 """What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
+import contextlib
 import logging
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -80,16 +83,17 @@ def describe_device(device: torch.device) -> str:
     return device.type.upper()
 
 
-def cache_folder() -> Path:
-    """Folder of what the book downloads and trains, in the user's cache."""
+def folder(variable: str, *below: str) -> Path:
+    """The folder that a variable of the environment names; else one in the user's cache."""
+    if named := os.environ.get(variable, "").strip():
+        return Path(named).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(cache).expanduser() / "convolutional-networks-executed"
+    return Path(cache, "convolutional-networks-executed", *below).expanduser()
 
 
 def data_root() -> Path:
     """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
-    named = os.environ.get("BOOK_DATA", "").strip()
-    return Path(named).expanduser() if named else cache_folder()
+    return folder("BOOK_DATA")
 
 
 def save(path: Path, state: dict[str, Any]) -> bool:
@@ -126,3 +130,16 @@ def load(path: Path) -> dict[str, Any] | None:
             f"checkpoint {str(path)!r} is damaged ({type(error).__name__}). "
             "Delete it, or name another file, to start again."
         ) from error
+
+
+@contextlib.contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other processes out by a lock; wait while another has it. A kill frees it."""
+    lock = FileLock(path)
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another process is training {path.stem}: waiting for it to end.", flush=True)
+        held = lock.acquire()
+    with held:
+        yield
