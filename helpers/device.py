@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,18 +29,13 @@ def best_device() -> torch.device:
     found = torch.accelerator.current_accelerator(check_available=True)
     here = ["cpu", *([found.type] if found and found.type in ("cuda", "mps") else [])]
     wanted = os.environ.get("BOOK_DEVICE", "").strip() or here[-1]
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in here:
+    if not re.fullmatch(rf"({'|'.join(here)})(:\d+)?", wanted):
         raise ValueError(
             f"BOOK_DEVICE={wanted!r} is not a device of this machine; it has {', '.join(here)}. "
             "Unset BOOK_DEVICE to take the best one."
         )
-    if device == torch.device("cuda") and "LOCAL_RANK" in os.environ:
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    number = os.environ.get("LOCAL_RANK") if wanted == "cuda" else None
+    return torch.device(wanted if number is None else f"cuda:{number}")
 
 
 def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
@@ -48,11 +44,10 @@ def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
     bfloat16 on GPUs since Ampere, and for large networks on CPUs that have instructions for it
     (AMX, AVX-512 BF16); else float32.
     """
-    fast = False
     if device.type == "cuda":
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    elif device.type == "cpu" and macs > LARGE_NETWORK:
-        has = torch.cpu.get_capabilities()
+    else:
+        has = torch.cpu.get_capabilities() if device.type == "cpu" and macs > LARGE_NETWORK else {}
         fast = bool(has.get("amx_bf16") or has.get("avx512_bf16"))
     return torch.bfloat16 if fast else torch.float32
 
@@ -77,10 +72,9 @@ def describe_device(device: torch.device) -> str:
     """The device in words: a GPU's name, or the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    if device.type == "cpu":
-        threads = torch.get_num_threads()
-        return f"CPU, {threads} thread{'s' if threads != 1 else ''}"
-    return device.type.upper()
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' if threads != 1 else ''}"
+    return cpu if device.type == "cpu" else device.type.upper()
 
 
 def folder(variable: str, *below: str) -> Path:

@@ -83,7 +83,8 @@ def materialise(model: nn.Module, data: FashionMNIST) -> None:
             f"{name} puts out scores of shape ({came}); {scores} is expected, one score "
             "for each image and class. End the network with nn.Flatten(), or with a dense layer."
         )
-    if not 0 <= smallest <= largest < (outputs := y_hat.shape[1]):
+    outputs = y_hat.shape[1]
+    if not 0 <= smallest <= largest < outputs:
         raise ValueError(
             f"labels run from {smallest} to {largest}, but {name} has {outputs} outputs, for "
             f"labels 0 to {outputs - 1}. Give the model as many outputs as there are classes, "

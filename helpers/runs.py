@@ -40,7 +40,6 @@ NOT_ASKED = {  # attributes that follow from the profile and the machine, not fr
     "board", "trainer", "training", "root", "num_workers", "train", "val", "size", "batch_size",
     "profile", "source", "class_names", "hparams",
 }  # fmt: skip
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 WRAPPERS = (functools.partial, types.MethodType, staticmethod, classmethod, property)
 PARTS = "func", "args", "keywords", "__func__", "__self__", "fget", "fset"
 LEFT_OUT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind", "simple"}
@@ -55,7 +54,7 @@ def train(
     seed: int = 0,
     dtype: torch.dtype | None = None,
 ) -> History:
-    """Train a new model in place, or take the finished run from the store; show what was measured.
+    """Train a new model in place, or take the finished run from the store; show its history.
 
     Where the profile makes images smaller that have more than 32 pixels a side, the model is made
     thinner, and its learning rate is raised. In `quick` and `full` the run is kept in the folder
@@ -98,8 +97,8 @@ def train(
         finished, trainer.checkpoint = paths[trainer.dtype]
         history = trainer.fit(model, data)
         if len(history) == history.max_epochs:
-            weights = dict(model.state_dict())
-            weights = tree_map(lambda v: v.bfloat16() if v.is_floating_point() else v, weights)
+            state = dict(model.state_dict())
+            weights = tree_map(lambda v: v.bfloat16() if v.is_floating_point() else v, state)
             model.load_state_dict(weights)  # as whoever takes them from the store will find them
             if machine.save(finished, {"model": weights, "history": asdict(history)}):
                 trainer.checkpoint.unlink(missing_ok=True)
@@ -144,10 +143,9 @@ def attributes(thing: object, seen: dict[int, str]) -> dict[str, Any]:
 
 
 def store(data: FashionMNIST) -> Path | None:
-    """Folder of the runs; None in `check`, on a substitute, and for one of several processes.
+    """Folder of the runs, made if need be (ValueError: it cannot be).
 
-    Raises:
-        ValueError: it cannot be made.
+    None in `check`, on a substitute of the data, and for one of several processes.
     """
     several = int(os.environ.get("WORLD_SIZE", 1)) > 1
     if data.profile.name == "check" or data.source != "Fashion-MNIST" or several:
@@ -165,9 +163,8 @@ def run_files(
     folder: Path, model: nn.Module, data: FashionMNIST, key: str, dtype: torch.dtype | None
 ) -> dict[torch.dtype, tuple[Path, Path]]:
     """For each precision, or the one that is asked for, the files of the finished and begun run."""
-    images = "x".join(map(str, (len(data.train), *data.size)))
+    found, images = {}, "x".join(map(str, (len(data.train), *data.size)))
     version = torch.__version__.split("+")[0]
-    found = {}
     for each in DTYPES if dtype is None else (dtype,):
         precision = str(each).removeprefix("torch.")
         made_on = f"{data.profile.name}-{images}-{precision}-torch{version}"
@@ -186,12 +183,8 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def describe(thing: Any, seen: dict[int, str]) -> Any:
-    """A value, a function or a class in terms of JSON; `seen` names what has had its turn, by id.
-
-    Raises:
-        ValueError: the source of a function is out of reach.
-    """
+def describe(thing: object, seen: dict[int, str]) -> Any:
+    """A value, function or class in terms of JSON; `seen` names what has had its turn, by id."""
     inner = functools.partial(describe, seen=seen)
     if isinstance(thing, type | types.FunctionType):
         return definition(thing, seen)
@@ -216,7 +209,7 @@ def describe(thing: Any, seen: dict[int, str]) -> Any:
 
 
 def definition(thing: Any, seen: dict[int, str]) -> Any:
-    """Describe a class or a function, once."""
+    """Describe a class or a function, once; ValueError if its source is out of reach."""
     if id(thing) in seen or not from_book(thing):
         return seen.get(id(thing)) or f"{thing.__module__}.{thing.__qualname__}"
     seen[id(thing)] = thing.__qualname__
@@ -270,19 +263,17 @@ def syntax(function: types.FunctionType) -> list[ast.AST]:
     return [
         node
         for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
-        if isinstance(node, DEFINITIONS)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         and getattr(node, "name", "<lambda>") == code.co_name
-        and min(n.lineno for n in (node, *getattr(node, "decorator_list", ())))
-        == code.co_firstlineno
+        and [*getattr(node, "decorator_list", ()), node][0].lineno == code.co_firstlineno
     ]
 
 
 def global_names(code: types.CodeType) -> set[str]:
     """Names that a function, and those inside it, look up among the globals."""
     look_up = ("LOAD_GLOBAL", "LOAD_NAME")  # the latter in the body of a class
-    found = {i.argval for i in dis.get_instructions(code) if i.opname in look_up}
     inside = (global_names(c) for c in code.co_consts if isinstance(c, types.CodeType))
-    return found.union(*inside)
+    return {i.argval for i in dis.get_instructions(code) if i.opname in look_up}.union(*inside)
 
 
 def plain(node: Any, names: set[str]) -> Any:

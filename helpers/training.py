@@ -27,6 +27,7 @@ IDENTITY = ("model", "data", "num_train", "params", "dtype")  # of a run, whatev
 class Trainer(d2l.Trainer):
     """Train a `d2l.Classifier` on a data module; `fit` returns the history.
 
+    `history` is that of the last run, also after an interrupt or an error, known by its `key`.
     Several processes that `torchrun` has started share every minibatch: their losses are those of
     one process. Batch normalisation takes its statistics from a process's own part; its running
     statistics are averaged at the end of an epoch.
@@ -38,10 +39,6 @@ class Trainer(d2l.Trainer):
             on where it ends, bit for bit on the CPU.
         dtype: Of convolutions and matrix products in training: float32, or bfloat16 by autocast,
             the default where it is faster. Weights, the loss and validation stay in float32.
-
-    Attributes:
-        history: `History` of the last run, also after an interrupt or an error.
-        key: What the history shall be known by.
 
     Raises:
         ValueError: an argument is out of range.
@@ -104,13 +101,18 @@ class Trainer(d2l.Trainer):
         self.prepare_model(model)
         fabric, history, loader = self.fabric, self.history, self.train_dataloader
         loader.rank, loader.world_size = fabric.global_rank, fabric.world_size
-        self.resume()
+        begun = load(self.checkpoint) if self.checkpoint and fabric.is_global_zero else None
+        if (state := fabric.broadcast(begun)) is not None:  # process 0 reads it for all
+            self.load_state_dict(state)
         self.net, self.stepper = fabric.setup(model, self.optim)
         if fabric.global_rank > 0:  # dropout differs from process to process
             torch.manual_seed(torch.initial_seed() + fabric.global_rank)
-        steps = {"initial": len(history) * len(loader), "total": self.max_epochs * len(loader)}
-        quiet = None if fabric.is_global_zero else True
-        with tqdm(**steps, unit="batch", leave=False, mininterval=0.5, disable=quiet) as self.bar:
+        steps: dict[str, Any] = {
+            "initial": len(history) * len(loader),
+            "total": self.max_epochs * len(loader),
+        }
+        steps["disable"] = None if fabric.is_global_zero else True
+        with tqdm(**steps, unit="batch", leave=False, mininterval=0.5) as self.bar:
             try:
                 while len(history) < self.max_epochs:
                     self.fit_epoch()
@@ -173,10 +175,18 @@ class Trainer(d2l.Trainer):
             save(self.checkpoint, self.state_dict())
 
     @property
-    def parts(self) -> dict[str, Any]:
-        """What has a state of its own."""
-        found = {"model": self.model, "optimizer": self.optim, "schedule": self.schedule}
-        return {name: part for name, part in found.items() if part is not None}
+    def parts(self) -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]:
+        """How to get, and how to set, the state of whatever has one."""
+        own = {"model": self.model, "optimizer": self.optim, "schedule": self.schedule}
+        own = {name: part for name, part in own.items() if part is not None}
+        found: Any = {name: (part.state_dict, part.load_state_dict) for name, part in own.items()}
+        order = self.train_dataloader.generator
+        found["order"] = order.get_state, order.set_state
+        found["random"] = torch.get_rng_state, torch.set_rng_state
+        if self.device.type != "cpu":
+            module = torch.get_device_module(self.device)
+            found["device"] = module.get_rng_state, module.set_rng_state
+        return found
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -186,15 +196,9 @@ class Trainer(d2l.Trainer):
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on, after a whole epoch."""
-        own = self.device.type != "cpu"
-        return {
-            "run": self.identity,
-            **{name: part.state_dict() for name, part in self.parts.items()},
-            "history": {name: list(getattr(self.history, name)) for name in RESULTS},
-            "order": self.train_dataloader.generator.get_state(),
-            "random": torch.get_rng_state(),
-            "device": torch.get_device_module(self.device).get_rng_state() if own else None,
-        }
+        history = {name: list(getattr(self.history, name)) for name in RESULTS}
+        state = {name: get() for name, (get, _) in self.parts.items()}
+        return {"run": self.identity, "history": history, **state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put a prepared run into the state that was saved; ValueError if it is another run's."""
@@ -204,20 +208,10 @@ class Trainer(d2l.Trainer):
                     f"checkpoint {str(self.checkpoint)!r} belongs to another run: its {name} is "
                     f"{was!r}, here it is {is_now!r}. Delete it, or name another, to start again."
                 )
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
         vars(self.history).update(state["history"])
-        self.train_dataloader.generator.set_state(state["order"])
-        torch.set_rng_state(state["random"])
-        if self.device.type != "cpu" and state["device"] is not None:
-            torch.get_device_module(self.device).set_rng_state(state["device"])
-
-    def resume(self) -> None:
-        """Go on from the checkpoint, if there is one; process 0 reads it for all."""
-        path = self.checkpoint if self.fabric.is_global_zero else None
-        state = self.fabric.broadcast(None if path is None else load(path))
-        if state is not None:
-            self.load_state_dict(state)
+        for name, (_, put) in self.parts.items():
+            if state.get(name) is not None:
+                put(state[name])
 
     def check_finite(self, losses: Tensor) -> None:
         """Stop a run that has diverged: FloatingPointError."""

@@ -22,8 +22,7 @@ import helpers.data
 import helpers.profile
 from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
-from helpers.definitions import from_book, holds_packages
-from helpers.runs import run_key, train
+from helpers.runs import from_book, holds_packages, run_key, train
 from tools.pages import ROOT
 
 SOURCE = '''
@@ -461,7 +460,7 @@ def test_one_of_several_processes_uses_no_store(folder, monkeypatch):
 def test_a_second_process_waits_for_the_first(folder, capsys):
     folder.mkdir()
     lock = folder / f"Small-{run_key(Small(), FashionMNIST(), 1)}.lock"
-    with runs.reserved(lock):
+    with device.reserved(lock):
         second = threading.Thread(target=train, args=(Small(), FashionMNIST(), 1))
         second.start()
         printed, end = "", time.monotonic() + 60
@@ -481,7 +480,6 @@ from d2l import torch as d2l
 from torch import nn
 import helpers.data
 from helpers.data import FashionMNIST, read_digits
-from helpers.definitions import from_book, holds_packages
 from helpers.runs import train
 
 torch.set_num_threads(1)
