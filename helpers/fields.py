@@ -27,14 +27,11 @@ class ReceptiveFields(TorchDispatchMode):
     Source: Araujo, Norris and Sim (2019), for convolutions and pooling.
     """
 
-    MOVES = {
-        "expand", "permute", "transpose", "t", "squeeze", "unsqueeze",
-        "slice", "select", "split", "unbind", "split_with_sizes", "unsafe_split", "cat",
-        "stack", "flip", "roll", "repeat", "unfold", "im2col", "index", "index_select",
-        "gather", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "diagonal", "tril",
-        "triu", "alias", "detach", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
-        "replication_pad2d", "upsample_nearest1d", "upsample_nearest2d",
-        "_upsample_nearest_exact2d",
+    MOVES = {  # besides views
+        "cat", "stack", "flip", "roll", "repeat", "im2col", "index", "index_select", "gather",
+        "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "tril", "triu", "unsafe_split",
+        "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d",
+        "upsample_nearest1d", "upsample_nearest2d", "_upsample_nearest_exact2d",
     }  # fmt: skip
     EACH = {
         "_prelu_kernel", "hardswish", "_to_copy", "log_sigmoid_forward", "native_batch_norm",
@@ -118,7 +115,7 @@ class ReceptiveFields(TorchDispatchMode):
             field = first(*seen)
         elif name in ("view", "_unsafe_view"):
             field = field.reshape(*shape, 8)
-        elif name in self.MOVES:
+        elif name in self.MOVES or (func.is_view and name != "as_strided"):
             calls = [tree_map(partial(self.side, i), call) for i in range(8)]
             field = torch.stack([tree_leaves(func(**each))[k] for each in calls]).movedim(0, -1)
         elif name == "constant_pad_nd":

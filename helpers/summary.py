@@ -113,10 +113,8 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
             f"input_shape={input_shape!r} is not the shape of one example, such as (1, 28, 28)."
         )
     state = [*net.parameters(), *net.buffers()]
-    numbers = [t for t in state if t.is_floating_point() or t.is_complex()]
-    X = torch.zeros(1, *shape)
-    if numbers:
-        X = X.to(numbers[0].device, numbers[0].dtype)
+    own = next((t for t in state if t.is_floating_point() or t.is_complex()), torch.zeros(()))
+    X = torch.zeros(1, *shape, dtype=own.dtype, device=own.device)
     # The meta device computes no more than shapes, but not every network runs on it.
     devices = [*([] if any(map(is_lazy, state)) else [torch.device("meta")]), X.device]
     for device in devices:
