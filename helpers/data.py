@@ -218,8 +218,7 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
 def download(raw: Path) -> None:
     """Fetch those of the four files that are there neither packed nor unpacked, each as a whole.
 
-    Raises:
-        OSError: the network or the folder is out of reach, or what has arrived is damaged.
+    OSError: the network or the folder is out of reach, or what has arrived is damaged.
     """
     raw.mkdir(parents=True, exist_ok=True)
     for name, md5 in Source.resources:
@@ -239,8 +238,7 @@ def download(raw: Path) -> None:
 def read_idx(path: Path, md5: str) -> Tensor:
     """Read an IDX file of bytes, or the gzipped one: two zeros, a type, the number of axes, data.
 
-    Raises:
-        ValueError: what it holds has another MD5 sum.
+    ValueError: what it holds has another MD5 sum.
     """
     path = path if path.exists() else path.with_name(path.name + ".gz")
     content = path.read_bytes()
@@ -251,9 +249,8 @@ def read_idx(path: Path, md5: str) -> Tensor:
         found = f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes)"
         raise ValueError(f"{found}. Delete it; the next run downloads it again.")
     shape = np.frombuffer(content, dtype=">i4", count=content[3], offset=4)
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=4 + shape.nbytes).view(
-        shape.tolist()
-    )
+    data = np.frombuffer(content, dtype=np.uint8, offset=4 + shape.nbytes)
+    return torch.tensor(data.reshape(shape))
 
 
 def read_digits() -> tuple[ImageSet, ImageSet]:

@@ -22,9 +22,7 @@ def best_device() -> torch.device:
     """The device that BOOK_DEVICE names, else an accelerator (CUDA or MPS), else the CPU.
 
     Each of several processes that `torchrun` has started takes the GPU with its own number.
-
-    Raises:
-        ValueError: BOOK_DEVICE names a device that PyTorch does not know or does not find here.
+    ValueError: BOOK_DEVICE names a device that is not here.
     """
     found = torch.accelerator.current_accelerator(check_available=True)
     here = ["cpu", *([found.type] if found and found.type in ("cuda", "mps") else [])]
@@ -110,8 +108,7 @@ def save(path: Path, state: dict[str, Any]) -> bool:
 def load(path: Path) -> dict[str, Any] | None:
     """What `save` has saved, on the CPU; None if there is no such file. It cannot run code.
 
-    Raises:
-        ValueError: the file is damaged, or its folder is missing or cannot be written to.
+    ValueError: the file is damaged, or its folder is missing or cannot be written to.
     """
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{str(path)!r} cannot be written: name a folder that you may write to.")

@@ -31,7 +31,7 @@ def prepare(model: d2l.Classifier, data: FashionMNIST, init: Init, seed: int) ->
 
 
 def thin(model: d2l.Classifier, data: FashionMNIST) -> None:
-    """Scale the lazy layers, but those that count classes, and the learning rate."""
+    """Scale lazy layers, but those that count classes, to 8 channels or more; and the rate."""
     profile, classes = data.profile, getattr(model, "num_classes", data.num_classes)
     layers: Iterator[Any] = (m for m in model.modules() if isinstance(m, LazyModuleMixin))
     for layer in layers:
@@ -39,21 +39,20 @@ def thin(model: d2l.Classifier, data: FashionMNIST) -> None:
             wanted = getattr(layer, name, classes)
             if wanted == classes:
                 continue
-            width = profile.channels(wanted)
+            width = max(min(wanted, 8), round(wanted * profile.width))
             setattr(layer, name, width)
             if getattr(layer, "groups", 1) > 1:  # as many channels in a group as before, or fewer
                 most = max(1, layer.groups * width // wanted)
                 layer.groups = next(n for n in range(most, 0, -1) if width % n == 0)
     if hasattr(model, "lr"):
-        model.lr = profile.lr(model.lr)
+        model.lr *= profile.speedup
 
 
 @torch.no_grad()
 def materialise(model: nn.Module, data: FashionMNIST) -> None:
     """Give lazy layers their shapes and check what the model makes of two images.
 
-    Raises:
-        ValueError: the model cannot take the images, or its outputs do not fit the labels.
+    ValueError: the model cannot take the images, or its outputs do not fit the labels.
     """
     X = next(iter(data.val_dataloader()))[0][:2]
     X, name = X.to(next(model.parameters(), X).device), type(model).__name__

@@ -47,11 +47,6 @@ class History:
     def __len__(self) -> int:
         return len(self.seconds)
 
-    @property
-    def images_per_second(self) -> float:
-        """Training images per second, over all completed epochs."""
-        return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
-
     def __str__(self) -> str:
         title = f"{self.model}, {self.params:,} parameters"
         setting = textwrap.fill(self.setting, COLUMNS)
@@ -59,10 +54,11 @@ class History:
             return f"{title}; stopped before the end of the first epoch\n{setting}"
         wanted = f" of {self.max_epochs}" if len(self) < self.max_epochs else ""
         stopped = " (interrupted)" if self.interrupted else ""
+        seconds = sum(self.seconds)
         return (
             f"{title}\n{setting}\n"
-            f"{len(self)}{wanted} epochs{stopped} in {sum(self.seconds):.1f} s, "
-            f"{self.images_per_second:,.0f} images/s\n"
+            f"{len(self)}{wanted} epochs{stopped} in {seconds:.1f} s, "
+            f"{self.num_train * len(self) / seconds:,.0f} images/s\n"
             f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation)\n"
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
@@ -72,7 +68,7 @@ class History:
 
 
 def recorded_histories(stem: str, chapters: Path = CHAPTERS) -> list[History]:
-    """The histories of all runs that the recording of a page, "7-6-lenet" say, shows, in order.
+    """The histories of all runs that the recording of a page shows ("7-6-lenet"), in order.
 
     Raises:
         FileNotFoundError: there is no recording of that name.

@@ -68,9 +68,7 @@ def show_images(
     """Draw images (N, H, W) in rows of `columns`, each `scale` inches wide.
 
     `limits` are the values at the ends of the map; by default each image's own extremes.
-
-    Raises:
-        ValueError: `images` is not (N, H, W), or the numbers of images and titles differ.
+    ValueError: `images` is not (N, H, W), or the numbers of images and titles differ.
     """
     images = as_array(images)
     if images.ndim != 3:

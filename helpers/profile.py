@@ -48,14 +48,6 @@ class Profile:
         """Minibatch that this profile uses for images of that size where `wanted` is asked for."""
         return min(wanted, self.max_batch_large) if max(size) > LARGE else wanted
 
-    def channels(self, wanted: int) -> int:
-        """Channels, or units of a dense layer, where the page asks for `wanted`: 8 or more."""
-        return max(min(wanted, 8), round(wanted * self.width))
-
-    def lr(self, wanted: float) -> float:
-        """Learning rate where the page asks for `wanted` and the run has few steps."""
-        return wanted * self.speedup
-
 
 PROFILES = {
     profile.name: profile
@@ -81,9 +73,8 @@ def current_profile() -> Profile:
     Raises:
         ValueError: BOOK_PROFILE names no profile.
     """
-    name = os.environ.get("BOOK_PROFILE", "").strip()
-    if not name:
-        name = "full" if torch.cuda.is_available() else "quick"
+    best = "full" if torch.cuda.is_available() else "quick"
+    name = os.environ.get("BOOK_PROFILE", "").strip() or best
     if name not in PROFILES:
         raise ValueError(f"BOOK_PROFILE={name!r} is unknown: set it to {', '.join(PROFILES)}.")
     return PROFILES[name]

@@ -100,8 +100,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
         input_shape: Shape of one example, without the batch, for example (1, 28, 28).
 
     Returns:
-        `Summary`, one row for each call of a module that has no children, and of any other
-        module that has parameters or products of its own.
+        A row for each call of a module that has no children, or parameters or products of its own.
 
     Raises:
         ValueError: `input_shape` is not made of positive integers, or has no channels where
@@ -136,8 +135,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
 def duplicate(net: nn.Module) -> nn.Module:
     """A deep copy of the network, without its trainer and hooks on outputs; lazy layers stay lazy.
 
-    Raises:
-        ValueError: something that the network keeps cannot be copied.
+    ValueError: something that the network keeps cannot be copied.
     """
     memo: dict[int, object] = {id(getattr(net, "trainer", None)): None}
     for module in net.modules():
