@@ -72,7 +72,7 @@ AVERAGE = Code(
     name="average_by_convolution",
     shows=(
         "A mean is a convolution with equal weights, one group for each channel. So average "
-        "pooling is linear, and a network could learn it."
+        "pooling is linear, and a network of convolutions can compute it."
     ),
     cases=[
         ("average_by_convolution(X, (1, 2))", {"X": [[[[2, 4]]]]}),
@@ -206,7 +206,7 @@ MAX_FROM_RELU = Code(
     name="max_from_relu",
     shows=(
         "One ReLU for each comparison: 3 for a window of 2×2, 8 for 3×3, k² − 1 in all. A network "
-        "of convolutions and ReLU can learn to pool by maximum."
+        "of convolutions and ReLU can compute a maximum."
     ),
     cases=[
         ("max_from_relu(X, 2)", {"X": [[1, 2], [4, 3]]}),

@@ -1,4 +1,4 @@
-"""Section 7.5: pooling by loops, its gradient, the measures of a move, stochastic pooling."""
+"""Section 7.5: pooling by loops, the measures of a move, stochastic pooling."""
 
 import math
 
@@ -124,26 +124,6 @@ def test_pool_refuses(k, options, text):
         pool2d(X9, k, *options)
 
 
-# the gradient
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"stride": 1}, {"padding": 1}, {"dilation": 2, "stride": 1}], ids=str
-)
-def test_send_back_is_the_gradient(options):
-    A = draw(2, 3, 6, 7).requires_grad_()
-    Y, indices = F.max_pool2d(A, 2, **options, return_indices=True)
-    G = draw(*Y.shape, seed=1)
-    Y.backward(G)
-    torch.testing.assert_close(page.send_back(G, indices, A.shape), A.grad)
-
-
-def test_send_back_adds_where_one_pixel_wins_twice():
-    A = torch.tensor([[[[0.0, 9.0, 0.0]]]])
-    Y, indices = F.max_pool2d(A, (1, 2), 1, return_indices=True)
-    assert page.send_back(torch.ones_like(Y), indices, A.shape).tolist() == [[[[0, 2, 0]]]]
-
-
 # moves
 
 
@@ -204,6 +184,32 @@ def test_changes_are_the_mean_of_a_move_down_and_one_to_the_right():
     torch.testing.assert_close(found, wanted)
 
 
+def test_digits_begin_in_the_row_that_is_asked_for():
+    image = torch.ones(1, 1, 8, 8)
+    E = page.from_row(image, 7)
+    assert E.shape == (1, 4, 32, 32)
+    rows = E[0, 2:].sum((0, 2)).nonzero().flatten().tolist()
+    assert rows == [6, 7, 26, 27]  # two rows thick, above and below
+    assert E.max() == 255
+    torch.testing.assert_close(page.from_row(image, 6)[:, :, :-1], E[:, :, 1:])
+
+
+def test_half_a_cell_twice_is_a_cell():
+    """Exact for waves that the grid can hold; zeros at the rim keep them from coming round."""
+    n = torch.arange(32)
+    wave = torch.cos(2 * math.pi * 3 * n / 32 + 0.4).expand(2, 5, 32)
+    half = torch.cos(2 * math.pi * 3 * (n - 0.5) / 32 + 0.4).expand(2, 5, 32)
+    torch.testing.assert_close(page.half_cell(wave), half, atol=1e-5, rtol=0)
+    torch.testing.assert_close(page.half_cell(half), wave.roll(1, -1), atol=1e-5, rtol=0)
+    A = draw(3, 2, 16, 17)  # of an odd size, no wave stands between the two signs
+    torch.testing.assert_close(page.half_cell(page.half_cell(A)), A.roll(1, -1))
+
+
+def test_each_digit_gets_the_one_before_it():
+    order = torch.tensor([2, 0, 3, 1])
+    assert page.one_before(order).tolist() == [2, 3, 1, 0]
+
+
 def test_right_answers_of_digits_that_a_reader_can_and_cannot_know(monkeypatch):
     """1,797 spikes, each class at a place of its own; a move by two takes a class for another."""
     labels = torch.arange(1797) % 10
@@ -211,11 +217,16 @@ def test_right_answers_of_digits_that_a_reader_can_and_cannot_know(monkeypatch):
     maps[torch.arange(1797), 0, 2 * labels + 10, 30] = 1
     for name, value in {"labels": labels, "centred": maps}.items():
         monkeypatch.setitem(page.right_answers.__globals__, name, value)
-    shares = page.right_answers(lambda A, k: A, 1, 0)
+    shares = page.right_answers(lambda A: A, 0)
     assert shares[0] == 1
     assert shares[2] < 0.5  # down by two is the next class's place
+    apart = torch.zeros(1797, 1, 64, 64)
+    apart[torch.arange(1797), 0, 5 * labels + 5, 30] = 1
+    monkeypatch.setitem(page.right_answers.__globals__, "centred", apart)
+    alone, copies = (page.right_answers(lambda A: A, 0, far) for far in (0, 3))
+    assert copies[3] == 1 > alone[3]  # what was stored at this place is found there
     monkeypatch.setitem(page.right_answers.__globals__, "labels", torch.zeros(1797))
-    assert page.right_answers(lambda A, k: A, 1, 0) == [1] * 5
+    assert page.right_answers(lambda A: A, 0).tolist() == [1] * 5
 
 
 def test_max_pooling_passes_on_whole_strides_only():

@@ -2,13 +2,14 @@
 import { clamp, diverging, html, paint, plural } from "./view.js";
 
 /**
- * @typedef {{digit: number[], right: number, down: number, k: number, s: number, mean: boolean}} State
- * `digit` is a square of grey values, 0 to 255; k and s are the window and the stride of the pooling.
+ * @typedef {{digit: number[], low: number, right: number, down: number, k: number, mean: boolean}} State
+ * `digit` is a square of grey values, 0 to 255; at rest it stands `low` rows below the middle, 0 or 1;
+ * k is the window of the pooling.
  */
 
 /** Side of the image, in pixels; the digit is in its middle. */
 const FRAME = 32;
-const FARTHEST = 4;
+const [FARTHEST, STRIDE] = [4, 2];
 const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
 
 /** The image, with the digit moved. @param {number[]} digit @param {number} right @param {number} down */
@@ -42,12 +43,12 @@ export function edges(X) {
 
 /**
  * The largest or the mean value of each window.
- * @param {number[]} X @param {number} k @param {number} s @param {boolean} mean
+ * @param {number[]} X @param {number} k @param {boolean} mean
  */
-export function pool(X, k, s, mean) {
+export function pool(X, k, mean) {
   const [n, Y] = [Math.sqrt(X.length), /** @type {number[]} */ ([])];
-  for (let y = 0; y + k <= n; y += s)
-    for (let x = 0; x + k <= n; x += s) {
+  for (let y = 0; y + k <= n; y += STRIDE)
+    for (let x = 0; x + k <= n; x += STRIDE) {
       let [sum, most] = [0, -Infinity];
       for (let a = y; a < y + k; a++)
         for (let b = x; b < x + k; b++) {
@@ -82,11 +83,11 @@ function compare(state) {
  * after a stride alone, and after pooling (`left`).
  * @param {State} state
  */
-export function measure({ digit, right, down, k, s, mean }) {
-  const X = place(digit, right, down);
-  const [now, before] = [edges(X), edges(place(digit, 0, 0))];
+export function measure({ digit, low, right, down, k, mean }) {
+  const X = place(digit, right, low + down);
+  const [now, before] = [edges(X), edges(place(digit, 0, low))];
   const [every, pooled] = [1, k].map((side) =>
-    [now, before].map((maps) => maps.map((map) => pool(map, side, s, mean))),
+    [now, before].map((maps) => maps.map((map) => pool(map, side, mean))),
   );
   const [bare, alone, left] = [[now, before], every, pooled].map(([a, b]) => change(a, b));
   return { X, now, pooled: pooled[0], rested: pooled[1], bare, alone, left };
@@ -97,13 +98,14 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 
 /** @param {State} state */
 export function say(state) {
-  const { right, down, k, s, mean } = state;
+  const { low, right, down, k, mean } = state;
   const { bare, alone, left } = compare(state);
   const across = `${plural(Math.abs(right), "pixel")} to the ${right < 0 ? "left" : "right"}`;
   const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
-  const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride ${s}`;
+  const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride 2`;
   const changes = `the full map changes by ${percent(bare)}, after the stride alone by ${percent(alone)}`;
-  return `Moved ${across} and ${along}: ${changes}, after a ${way} by ${percent(left)}.`;
+  const moved = `From an ${low ? "odd" : "even"} row, ${across} and ${along}`;
+  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.`;
 }
 
 /** The sum of some maps, for the eye. @param {number[][]} maps */
@@ -125,8 +127,8 @@ function build(live) {
   const bars = ["full map", "stride alone", "after pooling"].map(bar);
   edge.parentElement?.classList.add("tiled");
   live.slider("k", { name: "window", min: 1, max: 6, show: (k) => `${k}×${k}` });
-  live.slider("s", { name: "stride", min: 1, max: 4 });
   live.choice("Pooling", { maximum: { mean: false }, mean: { mean: true } });
+  live.choice("Start", { "even row": { low: 0 }, "odd row": { low: 1 } });
 
   /** @param {number} right @param {number} down */
   const go = (right, down) =>
@@ -163,7 +165,6 @@ function build(live) {
     paint(pooled, shown, (value) => diverging(value / highest));
     const moved = shown.map((value, at) => value - rest[at]);
     paint(difference, moved, (value) => diverging((2 * value) / highest));
-    live.stage.style.setProperty("--step", `${(100 * live.state.s) / FRAME}%`);
     [bare, alone, left].forEach((share, at) => {
       bars[at].length.style.width = `${Math.min(100, 70 * share)}%`;
       bars[at].share.textContent = percent(share);
@@ -171,20 +172,16 @@ function build(live) {
   };
 }
 
-/** Whether the digit is one pixel away. @param {State} state */
-const byOne = ({ right, down }) => Math.abs(right) + Math.abs(down) === 1;
+/** Whether the digit is one pixel away, and its changes are so.
+ * @param {State} state @param {(maps: ReturnType<typeof measure>) => boolean} so */
+const byOne = (state, so) => Math.abs(state.right) + Math.abs(state.down) === 1 && so(compare(state));
 
-/** Whether pooled(moved) is moved(pooled). @param {State} state */
+/** Whether pooled(moved) is moved(pooled); empty margins take in what leaves a row. @param {State} state */
 export function passesOn(state) {
   const { pooled, rested } = compare(state);
-  const [m, i, j] = [Math.sqrt(pooled[0].length), state.down / state.s, state.right / state.s];
-  return pooled.every((map, at) =>
-    map.every((value, to) => {
-      const [y, x] = [Math.floor(to / m) - i, (to % m) - j];
-      const from = y >= 0 && y < m && x >= 0 && x < m ? rested[at][y * m + x] : 0;
-      return Math.abs(value - (from ?? NaN)) < 1e-6;
-    }),
-  );
+  const by = (Math.sqrt(pooled[0].length) * state.down + state.right) / STRIDE;
+  return [state.right, state.down].every((pixels) => pixels % STRIDE === 0) && pooled.every((map, at) =>
+    map.every((value, to) => Math.abs(value - (rested[at][to - by] ?? 0)) < 1e-6));
 }
 
 /** @type {import("./view.js").View<State>} */
@@ -192,8 +189,11 @@ export const view = {
   name: "pooling", build, say,
   invite: "Drag the digit, change the pooling, and try to",
   tries: [
-    { ask: "halve what a one-pixel move leaves after the stride alone", met: (state) => byOne(state) && compare(state).left < compare(state).alone / 2 },
-    { ask: "find a move that pooling at stride 2 or more just passes on", met: (state) => state.s > 1 && (state.right !== 0 || state.down !== 0) && passesOn(state) },
-    { ask: "find a one-pixel move that pooling makes worse than the stride alone", met: (state) => byOne(state) && compare(state).left > compare(state).alone + 0.02 },
+    { ask: "halve what one pixel changes after the stride alone",
+      met: (state) => byOne(state, ({ left, alone }) => left < alone / 2) },
+    { ask: "find a move that pooling just passes on",
+      met: (state) => !!(state.right || state.down) && passesOn(state) },
+    { ask: "find one pixel after which pooling is worse than the stride alone",
+      met: (state) => byOne(state, ({ left, alone }) => left > alone + 0.02) },
   ],
 };

@@ -14,32 +14,34 @@ from helpers.live.view import View
 
 STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
 MARGIN = 6  # empty pixels around the digit
+STRIDE = 2
 NAMES = "digit", "edges", "pooled edges", "their change"
 
 
-def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -> View:
+def shift_and_pool(k: int = 2, right: int = 1, mean: bool = False, low: int = 0) -> View:
     """A digit that moves: how much its edges change, and how much they do after pooling.
 
     Args:
         k: Window of the pooling, 1 to 6.
-        s: Stride, 1 to 4.
         right: How far the digit is moved to the right, -4 to 4 pixels.
         mean: Take the mean of each window, not the largest value.
+        low: Rows that the digit rests below the middle, 0 (an even row) or 1 (an odd one).
 
     Raises:
         ValueError: A number is outside its range.
     """
-    for name, value, low, high in (("k", k, 1, 6), ("s", s, 1, 4), ("right", right, -4, 4)):
-        if value not in range(low, high + 1):
-            raise ValueError(f"{name} = {value}: choose a whole number from {low} to {high}.")
+    limits = {"k": (k, 1, 6), "right": (right, -4, 4), "low": (low, 0, 1)}
+    for name, (value, least, most) in limits.items():
+        if value not in range(least, most + 1):
+            raise ValueError(f"{name} = {value}: choose a whole number from {least} to {most}.")
     small = torch.from_numpy(load_digits().images[3]).float()[None, None] / 16
     digit = (255 * F.interpolate(small, (20, 20), mode="bilinear") + 1e-3).round()  # no ties
-    rest = F.pad(digit, (MARGIN,) * 4)
+    rest = F.pad(digit, (MARGIN, MARGIN, MARGIN + low, MARGIN - low))
     moved = torch.roll(rest, right, dims=-1)
     way = F.avg_pool2d if mean else F.max_pool2d
     maps = edges(moved), edges(rest)
-    pooled = [way(A, k, s) for A in maps]
-    every = [A[..., ::s, ::s] for A in maps]
+    pooled = [way(A, k, STRIDE) for A in maps]
+    every = [A[..., ::STRIDE, ::STRIDE] for A in maps]
     bare, alone, left = (
         f"{100 * ((A - B).norm() / B.norm()).item():.0f} %" for A, B in (maps, every, pooled)
     )
@@ -47,14 +49,14 @@ def shift_and_pool(k: int = 2, s: int = 2, right: int = 1, mean: bool = False) -
         f"{abs(right)} pixel{'s' * (abs(right) != 1)} to the {'left' if right < 0 else 'right'}"
     )
     says = (
-        f"Moved {pixels} and 0 down: the full map changes by {bare}, "
+        f"From an {('even', 'odd')[low]} row, {pixels} and 0 down: the full map changes by {bare}, "
         f"after the stride alone by {alone}, "
-        f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {s} by {left}."
+        f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {STRIDE} by {left}."
     )
-    state = {"digit": digit.flatten().int().tolist(), "right": right, "down": 0}
-    state |= {"k": k, "s": s, "mean": mean}
+    state = {"digit": digit.flatten().int().tolist(), "low": low, "right": right, "down": 0}
+    state |= {"k": k, "mean": mean}
     shown = [A[0].sum(0) for A in pooled]
-    picture = draw(moved[0, 0], maps[0][0].sum(0), shown[0], 2 * (shown[0] - shown[1]), s)
+    picture = draw(moved[0, 0], maps[0][0].sum(0), shown[0], 2 * (shown[0] - shown[1]))
     return View("pooling", "A digit that moves", state=state, picture=picture, says=says)
 
 
@@ -64,10 +66,10 @@ def edges(X: Tensor) -> Tensor:
     return F.relu(F.conv2d(X, torch.stack([K, -K, K.T, -K.T])[:, None], padding=1))
 
 
-def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor, s: int) -> str:
+def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor) -> str:
     """Digit, edges, pooled edges and their change in two rows, as an SVG document.
 
-    Lines on the edges show where the windows begin, at stride s.
+    Lines on the edges show where the windows begin.
     """
     most = pooled.max()
     grey = digit[..., None].expand(-1, -1, 3).numpy()
@@ -79,7 +81,7 @@ def draw(digit: Tensor, edge: Tensor, pooled: Tensor, gap: Tensor, s: int) -> st
         for at, (name, panel) in enumerate(zip(NAMES, pixels, strict=True))
     )
     cell = 184 / len(digit)
-    starts = [cell * at for at in range(0, len(digit), s)]
+    starts = [cell * at for at in range(0, len(digit), STRIDE)]
     lines = "".join(f"M{200 + at:g} 24v184M200 {24 + at:g}h184" for at in starts)
     marks += f'<path d="{lines}" stroke="#000" stroke-opacity="0.2"/>'
     return (
