@@ -5,6 +5,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -60,57 +61,46 @@ class ImageSet:
         return ImageSet(self.images.to(device), self.labels.to(device))
 
 
+@dataclass
 class BatchLoader:
     """Minibatches (X, y) of an image set, on the device where it lies.
 
     X is float32 in [0, 1] of shape (B, 1, height, width), y is int64 of shape (B,). Each pass over
-    a shuffled loader is a new permutation, which depends on the seed alone.
-
-    Args:
-        data: The images.
-        batch_size: Images in a minibatch, of all processes together.
-        size: Height and width of the images in a minibatch, in pixels.
-        seed: Seed of the order; None for the order of the set.
-        augment: What changes each X.
+    a shuffled loader is a new permutation, which depends on the seed alone. A single image that is
+    left at the end joins the last minibatch: to normalise, it takes two.
     """
 
-    def __init__(
-        self,
-        data: ImageSet,
-        batch_size: int,
-        size: tuple[int, int],
-        seed: int | None = None,
-        augment: Callable[[Tensor], Tensor] | None = None,
-    ):
-        self.data, self.batch_size, self.size, self.augment = data, batch_size, size, augment
-        self.generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self.rank, self.world_size = 0, 1  # of the processes that share every minibatch
+    data: ImageSet
+    batch_size: int  # of all processes together
+    size: tuple[int, int]  # height and width of the images in a minibatch, in pixels
+    seed: int | None = None  # of the order; None for the order of the set
+    augment: Callable[[Tensor], Tensor] | None = None  # what changes each X
+    rank: int = 0  # of this process, among so many that share every minibatch:
+    world_size: int = 1
 
-    def __len__(self) -> int:
-        return -(-len(self.data) // self.batch_size)
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed or 0)
 
     @property
     def sizes(self) -> list[int]:
         """Number of images in each minibatch, of all processes together."""
-        starts = range(0, len(self.data), self.batch_size)
-        return [min(self.batch_size, len(self.data) - start) for start in starts]
+        whole, left = divmod(len(self.data), self.batch_size)
+        sizes = [self.batch_size] * whole + [left] * (left > 0)
+        return [*sizes[:-2], sizes[-2] + 1] if left == 1 and whole else sizes
 
-    @property
-    def shares(self) -> list[float]:
-        """What this process's mean weighs in the mean over each minibatch."""
-        counts = [len(self.part(torch.arange(size))) / size for size in self.sizes]
-        return [1 / self.world_size if count == 1 else count for count in counts]
+    def __len__(self) -> int:
+        return len(self.sizes)
 
     def part(self, index: Tensor) -> Tensor:
         """This process's part of a minibatch; all of it where that would be a single image."""
         parts = index.tensor_split(self.world_size)
-        return parts[self.rank] if len(parts[-1]) > 1 else index  # to normalise, it takes two
+        return parts[self.rank] if len(parts[-1]) > 1 else index
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.arange(len(self.data))
-        if self.generator is not None:
+        if self.seed is not None:
             order = torch.randperm(len(self.data), generator=self.generator)
-        for index in order.to(self.data.labels.device).split(self.batch_size):
+        for index in order.to(self.data.labels.device).split(self.sizes):
             batch = self.data[self.part(index)]
             X = to_float(batch.images, self.size)
             yield X if self.augment is None else self.augment(X), batch.labels
@@ -127,7 +117,9 @@ def to_float(images: Tensor, size: tuple[int, int]) -> Tensor:
 class FashionMNIST(d2l.DataModule):
     """Fashion-MNIST, or the part or substitute of it that the profile allows.
 
-    A subclass may define `augment(X)`, which changes the training minibatches.
+    `train` and `val` are image sets, `source` is the name of the data set that is really used,
+    `class_names` has its classes by label. A subclass may define `augment(X)`, which changes the
+    training minibatches.
 
     Args:
         batch_size: Images in a minibatch.
@@ -136,12 +128,7 @@ class FashionMNIST(d2l.DataModule):
             `quick` as in `full`; the other arguments hold there, too. None for all.
         validation: "test" validates on the test images, as the syllabus does; "train" holds a
             sixth of the training images back for it, so that nothing is chosen on test images.
-        seed: Seed of the order of the batches.
-
-    Attributes:
-        train, val: `ImageSet`.
-        source: Name of the data set that is really used.
-        class_names: Its class names, by label.
+        seed: Of the order of the batches.
 
     Raises:
         ValueError: an argument is out of range, or a data file is damaged.
@@ -231,19 +218,16 @@ def load(profile: Profile, root: Path) -> tuple[ImageSet, ImageSet, str, tuple[s
 def download(raw: Path) -> None:
     """Fetch those of the four files that are there neither packed nor unpacked, each as a whole.
 
-    Raises:
-        OSError: the network or the folder is out of reach, or what has arrived is damaged.
+    OSError: the network or the folder is out of reach, or what has arrived is damaged.
     """
+    raw.mkdir(parents=True, exist_ok=True)
     for name, md5 in Source.resources:
-        path = raw / name
+        path, content = raw / name, b""
         if path.exists() or path.with_suffix("").exists():
             continue
-        raw.mkdir(parents=True, exist_ok=True)
-        try:
-            with urlopen(Source.mirrors[0] + name, timeout=NETWORK_TIMEOUT) as answer:
-                content = answer.read()
-        except HTTPException as error:
-            raise OSError(f"{name} did not arrive as a whole") from error
+        address = Source.mirrors[0] + name
+        with suppress(HTTPException), urlopen(address, timeout=NETWORK_TIMEOUT) as answer:
+            content = answer.read()  # whole, or not at all
         if md5_of(content).hexdigest() != md5:
             raise OSError(f"{name} has arrived damaged")
         part = path.with_suffix(".part")
@@ -254,21 +238,19 @@ def download(raw: Path) -> None:
 def read_idx(path: Path, md5: str) -> Tensor:
     """Read an IDX file of bytes, or the gzipped one: two zeros, a type, the number of axes, data.
 
-    Raises:
-        ValueError: what it holds has another MD5 sum.
+    ValueError: what it holds has another MD5 sum.
     """
     path = path if path.exists() else path.with_name(path.name + ".gz")
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        content = b""
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        with suppress(EOFError, gzip.BadGzipFile, zlib.error):
+            content = gzip.decompress(content)
     if md5_of(content).hexdigest() != md5:
         found = f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes)"
         raise ValueError(f"{found}. Delete it; the next run downloads it again.")
     shape = np.frombuffer(content, dtype=">i4", count=content[3], offset=4)
     data = np.frombuffer(content, dtype=np.uint8, offset=4 + shape.nbytes)
-    return torch.from_numpy(data.reshape(tuple(shape)).copy())
+    return torch.tensor(data.reshape(shape))
 
 
 def read_digits() -> tuple[ImageSet, ImageSet]:

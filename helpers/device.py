@@ -1,12 +1,16 @@
 """What depends on the machine: devices, precision, processes, and files that outlive a kill."""
 
+import contextlib
 import logging
 import os
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -18,25 +22,18 @@ def best_device() -> torch.device:
     """The device that BOOK_DEVICE names, else an accelerator (CUDA or MPS), else the CPU.
 
     Each of several processes that `torchrun` has started takes the GPU with its own number.
-
-    Raises:
-        ValueError: BOOK_DEVICE names a device that PyTorch does not know or does not find here.
+    ValueError: BOOK_DEVICE names a device that is not here.
     """
     found = torch.accelerator.current_accelerator(check_available=True)
     here = ["cpu", *([found.type] if found and found.type in ("cuda", "mps") else [])]
     wanted = os.environ.get("BOOK_DEVICE", "").strip() or here[-1]
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in here:
+    if not re.fullmatch(rf"({'|'.join(here)})(:\d+)?", wanted):
         raise ValueError(
             f"BOOK_DEVICE={wanted!r} is not a device of this machine; it has {', '.join(here)}. "
             "Unset BOOK_DEVICE to take the best one."
         )
-    if device == torch.device("cuda") and "LOCAL_RANK" in os.environ:
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    number = os.environ.get("LOCAL_RANK") if wanted == "cuda" else None
+    return torch.device(wanted if number is None else f"cuda:{number}")
 
 
 def fast_dtype(device: torch.device, macs: int) -> torch.dtype:
@@ -74,22 +71,22 @@ def describe_device(device: torch.device) -> str:
     """The device in words: a GPU's name, or the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    if device.type == "cpu":
-        threads = torch.get_num_threads()
-        return f"CPU, {threads} thread{'s' if threads != 1 else ''}"
-    return device.type.upper()
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' if threads != 1 else ''}"
+    return cpu if device.type == "cpu" else device.type.upper()
 
 
-def cache_folder() -> Path:
-    """Folder of what the book downloads and trains, in the user's cache."""
+def folder(variable: str, *below: str) -> Path:
+    """The folder that a variable of the environment names; else one in the user's cache."""
+    if named := os.environ.get(variable, "").strip():
+        return Path(named).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(cache).expanduser() / "convolutional-networks-executed"
+    return Path(cache, "convolutional-networks-executed", *below).expanduser()
 
 
 def data_root() -> Path:
     """Folder that holds, or will hold, `FashionMNIST/raw`: BOOK_DATA, else the cache folder."""
-    named = os.environ.get("BOOK_DATA", "").strip()
-    return Path(named).expanduser() if named else cache_folder()
+    return folder("BOOK_DATA")
 
 
 def save(path: Path, state: dict[str, Any]) -> bool:
@@ -112,8 +109,7 @@ def save(path: Path, state: dict[str, Any]) -> bool:
 def load(path: Path) -> dict[str, Any] | None:
     """What `save` has saved, on the CPU; None if there is no such file. It cannot run code.
 
-    Raises:
-        ValueError: the file is damaged, or its folder is missing or cannot be written to.
+    ValueError: the file is damaged, or its folder is missing or cannot be written to.
     """
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"{str(path)!r} cannot be written: name a folder that you may write to.")
@@ -126,3 +122,16 @@ def load(path: Path) -> dict[str, Any] | None:
             f"checkpoint {str(path)!r} is damaged ({type(error).__name__}). "
             "Delete it, or name another file, to start again."
         ) from error
+
+
+@contextlib.contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other processes out by a lock; wait while another has it. A kill frees it."""
+    lock = FileLock(path)
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another process is training {path.stem}: waiting for it to end.", flush=True)
+        held = lock.acquire()
+    with held:
+        yield

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -11,9 +11,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
-# Of each value the first row and column that it sees, −the last row and column, all − FAR, so that
-# 0 sees nothing and a minimum joins; first four as if maps had no border, then four within it.
-Field = list[Tensor]
+# The last axis of a field has the first row and column that a value sees, −the last row and column,
+# all − FAR, so that 0 sees nothing and a minimum joins; as if maps had no border, then within it.
 FAR = 2**20
 
 
@@ -28,14 +27,11 @@ class ReceptiveFields(TorchDispatchMode):
     Source: Araujo, Norris and Sim (2019), for convolutions and pooling.
     """
 
-    MOVES = {
-        "view", "_unsafe_view", "expand", "permute", "transpose", "t", "squeeze", "unsqueeze",
-        "slice", "select", "split", "unbind", "split_with_sizes", "unsafe_split", "cat",
-        "stack", "flip", "roll", "repeat", "unfold", "im2col", "index", "index_select",
-        "gather", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "diagonal", "tril",
-        "triu", "alias", "detach", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
-        "replication_pad2d", "upsample_nearest1d", "upsample_nearest2d",
-        "_upsample_nearest_exact2d",
+    MOVES = {  # besides views
+        "cat", "stack", "flip", "roll", "repeat", "im2col", "index", "index_select", "gather",
+        "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "tril", "triu", "unsafe_split",
+        "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d",
+        "upsample_nearest1d", "upsample_nearest2d", "_upsample_nearest_exact2d",
     }  # fmt: skip
     EACH = {
         "_prelu_kernel", "hardswish", "_to_copy", "log_sigmoid_forward", "native_batch_norm",
@@ -51,25 +47,30 @@ class ReceptiveFields(TorchDispatchMode):
     def __init__(self, X: Tensor):
         """Start from images `X`, shape (N, C, H, W); of any other input the fields are unknown."""
         super().__init__()
-        self.known: dict[int, tuple[Tensor, Field | None]] = {}  # with tensors, so ids stay theirs
         self.rank, self.raised, self.lost = X.dim(), 0, False
         height, width = X.shape[2:] if X.dim() == 4 else (1, 1)
-        rows, columns = torch.arange(height).float()[:, None], torch.arange(width).float()
-        field = [(t - FAR).expand(X.shape) for t in (rows, columns, -rows, -columns) * 2]
-        self.known[id(X)] = X, field if X.dim() == 4 else None
+        places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float()
+        field = torch.cat([places, -places] * 2, 1).view(height, width, 8) - FAR
+        # by the tensors' ids, with the tensors, so that ids stay theirs
+        self.known = {id(X): (X, field.expand(*X.shape, 8) if X.dim() == 4 else None)}
 
-    def get(self, X: Tensor) -> Field | None:
-        """The fields of the values of `X`; None where they are unknown."""
-        constant = [torch.zeros(()).expand(X.shape)] * 8
+    def get(self, X: Tensor) -> Any:
+        """The fields of the values of `X`, of shape (…, 8); None where they are unknown."""
+        constant = torch.zeros(()).expand(*X.shape, 8)
         return None if self.lost else self.known.get(id(X), (X, constant))[1]
 
-    def size(self, field: Field | None) -> tuple[int, int] | None:
+    def side(self, number: int, value: Any) -> Any:
+        """One side of the fields in place of a tensor of floats; any other value as it is."""
+        moved = isinstance(value, Tensor) and value.is_floating_point()
+        return self.get(value)[..., number] if moved else value
+
+    def size(self, field: Tensor | None) -> tuple[int, int] | None:
         """Height and width of the largest field; a vector has no places and counts as a whole."""
-        if field is None or not field[0].numel():
+        if field is None or not field.numel():
             return None
-        top, left, bottom, right = (field if field[0].dim() > 2 else join(field, ()))[:4]
-        height, width = ((1 - 2 * FAR - a - b).max() for a, b in ((top, bottom), (left, right)))
-        return (int(height), int(width)) if height > 0 and width > 0 else None
+        ends = (once(field) if field.dim() > 3 else join(field))[..., :4].reshape(-1, 4)
+        height, width = (1 - 2 * FAR - ends[:, :2] - ends[:, 2:]).amax(0).int().tolist()
+        return (height, width) if height > 0 and width > 0 else None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
@@ -93,154 +94,132 @@ class ReceptiveFields(TorchDispatchMode):
                     field = self.follow(func, name, call, inputs, t.shape, k) if known else None
             except (RuntimeError, NotImplementedError):  # a use of the function without a rule
                 field = None
-            if func._schema.is_mutable and not same(field, before[0]):
-                alone = [x for x, _ in self.known.values() if shares(x, t)] == [t]
+            was = before[0]
+            if func._schema.is_mutable and (field is None or was is None or not field.equal(was)):
+                memory = [x.untyped_storage()._cdata for x, _ in self.known.values()]
+                alone = id(t) in self.known and memory.count(t.untyped_storage()._cdata) == 1
                 self.lost |= not alone  # other views of it see more now
             self.known[id(t)] = t, field
         return output
 
     def follow(
         self, func: Any, name: str, call: dict[str, Any], inputs: list[Tensor], shape: Any, k: int
-    ) -> Field | None:
+    ) -> Tensor | None:
         """The fields of the k-th output of a function, of the given shape."""
         seen: Any = [self.get(t) for t in inputs if id(t) in self.known]
-        field: Any = self.get(inputs[0])
+        field = self.get(inputs[0])
+        rank = inputs[0].dim()
         if name == "copy":
             field = self.get(inputs[1])
         elif torch.Tag.pointwise in func.tags or (name in self.EACH and not call.get("training")):
-            field = list(map(first, *seen)) if len(seen) > 1 else seen[0]
-        elif name in self.MOVES:
-            field = [tree_leaves(func(**self.part(call, side)))[k] for side in range(8)]
+            field = first(*seen)
+        elif name in ("view", "_unsafe_view"):
+            field = field.reshape(*shape, 8)
+        elif name in self.MOVES or (func.is_view and name != "as_strided"):
+            calls = [tree_map(partial(self.side, i), call) for i in range(8)]
+            field = torch.stack([tree_leaves(func(**each))[k] for each in calls]).movedim(0, -1)
         elif name == "constant_pad_nd":
-            for axis, (before, after) in enumerate(
-                zip(call["pad"][::2], call["pad"][1::2], strict=True), 1
-            ):
-                field = [extend(t, -axis, before, after, i < 4) for i, t in enumerate(field)]
+            pads = zip(call["pad"][::2], call["pad"][1::2], strict=True)
+            for axis, (before, after) in enumerate(pads, 1):
+                field = extend(field, rank - axis, before, after)
         elif name in self.REDUCTIONS:
-            rank, axes = inputs[0].dim(), call.get("dim")
+            axes = call.get("dim")
             if name == "native_layer_norm":
                 axes = range(-len(call["normalized_shape"]), 0)
             elif "training" in call:  # batch or instance normalisation by statistics of the map
                 axes = [0, *range(2, rank)]
             axes = [axes] if isinstance(axes, int) else axes or range(rank)
+            axes = [axis % rank for axis in axes]
             field = join(field, axes)
             if len(shape) < rank:
-                field = [t.squeeze(tuple(axes)) for t in field]
+                field = field.squeeze(axes)
         elif name == "native_group_norm":
-            parts = [t.reshape(len(t), call["group"], -1) for t in field]
-            joined = zip(join(parts, [2]), parts, strict=True)
-            field = [t.expand_as(part).reshape(shape) for t, part in joined]
+            parts = field.reshape(len(field), call["group"], -1, 8)
+            field = join(parts, [2]).expand_as(parts).reshape(*shape, 8)
         elif name == "glu":
-            field = [first(*t.chunk(2, call["dim"])) for t in field]
+            field = first(*field.chunk(2, call["dim"] % rank))
         elif name in ("mm", "bmm", "addmm", "baddbmm"):
-            left, right = (self.get(t) or [] for t in inputs[-2:])
-            field = map(first, join(left, [-1]), join(right, [-2]))
+            left, right = (self.get(t) for t in inputs[-2:])
+            field = first(join(left, [left.dim() - 2]), join(right, [right.dim() - 3]))
         elif name == "convolution" and id(call["weight"]) not in self.known:
             groups = call["groups"]
-            field = [least(t.unflatten(1, (groups, -1)), [2]).squeeze(2) for t in field]
+            field = once(field.unflatten(1, (groups, -1)), [2]).amin(2)
             field = windows(field, call["weight"].shape[2:], call, shape)
-            repeats = shape[1] // groups
-            field = [t.repeat_interleave(repeats, 1) if t.shape[1] > 1 else t for t in field]
+            if field.shape[1] > 1:
+                field = field.repeat_interleave(shape[1] // groups, 1)
         elif re.fullmatch("(max|avg)_pool[123]d(_with_indices)?", name):
             field = windows(field, call["kernel_size"], call, shape)
-        elif re.fullmatch("_?adaptive_(max|avg)_pool[123]d", name):
-            for axis in range(-len(call["output_size"]), 0):
-                n, m = inputs[0].shape[axis], shape[axis]
-                start, end = torch.arange(m) * n // m, (torch.arange(1, m + 1) * n - 1) // m
-                field = [between(t, axis, start, end) for t in field]
-        elif re.fullmatch("_?upsample_bi(linear|cubic)2d(_aa)?", name):
-            for axis, scale in ((-2, "scales_h"), (-1, "scales_w")):
-                n, m = inputs[0].shape[axis], shape[axis]
-                columns = torch.eye(n).view(1, n, n, 1)
-                weights = func(columns, [m, 1], call["align_corners"], call[scale], None)
-                used = weights[0, :, :, 0].ne(0).int()  # (n, m)
+        elif re.match("_?(adaptive|upsample)_", name):  # which places each reads is measured
+            axes = range(rank - len(call["output_size"]), rank)
+            scales = [name for name in call if name.startswith("scales")]
+            for i, axis in enumerate(axes):
+                n, m, ones = field.shape[axis], shape[axis], [1] * (len(axes) - 1)
+                pulses = call | dict.fromkeys(scales) | {k: call[scales[i]] for k in scales[:1]}
+                pulses |= zip(call, (torch.eye(n).view(1, n, n, *ones), [m, *ones]), strict=False)
+                weights, *_ = tree_leaves(func(**pulses))
+                used = weights.view(n, m).ne(0).int()
                 start, end = used.argmax(0), n - 1 - used.flip(0).argmax(0)
-                field = [between(t, axis, start, end) for t in field]
-        elif all(t.amin() == t.amax() for known in seen for t in known):
-            field = [first(*(t.amin() for t in side)) for side in zip(*seen, strict=True)]
+                reach = range(int((end - start).max()) + 1)
+                field = first(*(field.index_select(axis, end.minimum(start + i)) for i in reach))
+        elif all(torch.equal(*once(t).reshape(-1, 8).aminmax(dim=0)) for t in seen):
+            field = first(*(once(t).reshape(-1, 8)[0] for t in seen))
         else:
             return None
-        return [t if t.shape == shape else t.expand(shape) for t in field]
-
-    def part(self, call: dict[str, Any], side: int) -> Any:
-        """The arguments of a function that moves values, with one side of the fields for each."""
-
-        def swap(value: Any) -> Any:
-            if not isinstance(value, Tensor) or not value.is_floating_point():
-                return value
-            return (self.get(value) or [])[side].contiguous()
-
-        return tree_map(swap, call)
+        return field.expand(*shape, 8)
 
 
-def first(*sides: Tensor) -> Tensor:
-    """The minimum of several sides of fields; what is repeated in all of them is read once."""
-    shape = torch.broadcast_shapes(*(t.shape for t in sides))
-    sides = tuple(t.expand(shape) for t in sides)
+def first(*fields: Tensor) -> Tensor:
+    """The minimum of several fields; what is repeated in all of them is read once."""
+    shape = torch.broadcast_shapes(*(t.shape for t in fields))
+    fields = tuple(t.expand(shape) for t in fields)
     for axis in range(len(shape)):
-        if all(t.stride(axis) == 0 for t in sides):
-            sides = tuple(t.narrow(axis, 0, 1) for t in sides)
-    return reduce(torch.minimum, sides).expand(shape)
+        if all(t.stride(axis) == 0 for t in fields):
+            fields = tuple(t.narrow(axis, 0, 1) for t in fields)
+    return reduce(torch.minimum, fields).expand(shape)
 
 
-def least(t: Tensor, axes: Sequence[int]) -> Tensor:
-    """The minimum along `axes` (none: along all), kept as axes of size 1."""
-    axes = axes or range(t.dim())
-    for axis in axes:
-        if t.stride(axis) == 0:  # what is repeated is read once
-            t = t.narrow(axis, 0, 1)
-    return t.amin(tuple(axes), keepdim=True)
-
-
-def join(field: Field, axes: Sequence[int]) -> Field:
-    """What all values along `axes` (none: along all) see together, within the border."""
-    return [least(t, axes) for t in field[4:]] * 2
-
-
-def same(a: Field | None, b: Field | None) -> bool:
-    pairs = zip(a or (), b or (), strict=False)
-    return a is not None and b is not None and all(x is y or torch.equal(x, y) for x, y in pairs)
-
-
-def shares(a: Tensor, b: Tensor) -> bool:
-    """Do two tensors lie in the same memory?"""
-    return bool(a.untyped_storage()._cdata == b.untyped_storage()._cdata)
-
-
-def extend(t: Tensor, axis: int, before: int, after: int, beyond: bool) -> Tensor:
-    """Pad one side of a field along an axis, a negative number.
-
-    Args:
-        beyond: A regular map goes on; otherwise what is added sees nothing.
-    """
-    n, steps = t.shape[axis], t.diff(dim=axis)
-    if beyond and n > 1 and torch.equal(steps.amin(axis), steps.amax(axis)):
-        places = torch.arange(-before, n + after).view(-1, *[1] * (-axis - 1))
-        return t.narrow(axis, 0, 1) + steps.narrow(axis, 0, 1) * places
-    return F.pad(t, [0, 0] * (-axis - 1) + [before, after])
-
-
-def windows(
-    field: Field, kernel: Sequence[int], call: dict[str, Any], shape: Sequence[int]
-) -> Field:
-    """Join the windows of a convolution or a pooling whose output has that shape."""
-    field = [t.narrow(1, 0, 1) if t.stride(1) == 0 else t for t in field]
-    options = (kernel, call["stride"] or kernel, call["padding"], call.get("dilation", [1]))
-    for k in range(-len(shape) + 2, 0):
-        size, stride, padding, dilation = (v[k] if len(v) > 1 else v[0] for v in options)
-        reach = dilation * (size - 1) + 1
-        if call.get("transposed"):  # zeros between the values, then a convolution of stride 1
-            first_of_each = torch.arange(field[0].shape[k] * stride) % stride == 0
-            first_of_each = first_of_each.view(-1, *[1] * (-k - 1))
-            field = [t.repeat_interleave(stride, k) * first_of_each for t in field]
-            padding, stride = reach - 1 - padding, 1
-        after = (shape[k] - 1) * stride + reach - padding - field[0].shape[k]
-        field = [extend(t, k, padding, after, i < 4) for i, t in enumerate(field)]
-        field = [t.unfold(k, reach, stride)[..., ::dilation].amin(-1) for t in field]
+def once(field: Tensor, axes: Sequence[int] = ()) -> Tensor:
+    """Of those `axes` (none: of all) along which a field is repeated, the first place."""
+    for axis in axes or range(field.dim() - 1):
+        if field.stride(axis) == 0:
+            field = field.narrow(axis, 0, 1)
     return field
 
 
-def between(t: Tensor, axis: int, start: Tensor, end: Tensor) -> Tensor:
-    """The minimum along an axis from the places `start` to the places `end`."""
-    places = (torch.minimum(start + k, end) for k in range(int((end - start).max()) + 1))
-    return first(*(t.index_select(axis, place) for place in places))
+def join(field: Tensor, axes: Sequence[int] = ()) -> Tensor:
+    """What all values along `axes` (none: along all) see together, within the border."""
+    axes = axes or range(field.dim() - 1)
+    within = once(field[..., 4:], axes)
+    return torch.cat([within.amin(tuple(axes), keepdim=True) if axes else within] * 2, -1)
+
+
+def extend(field: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """Pad a field along an axis: if borders are left aside a regular map goes on."""
+    n, left = field.shape[axis], field.dim() - 1 - axis
+    padded = F.pad(field, [0, 0] * left + [before, after])
+    steps = field[..., :4].diff(dim=axis)
+    if n > 1 and torch.equal(steps.amin(axis), steps.amax(axis)):
+        places = torch.arange(-before, n + after).view(-1, *[1] * left)
+        start = field[..., :4].narrow(axis, 0, 1)
+        padded[..., :4] = start + steps.narrow(axis, 0, 1) * places
+    return padded
+
+
+def windows(
+    field: Tensor, kernel: Sequence[int], call: dict[str, Any], shape: Sequence[int]
+) -> Tensor:
+    """Join the windows of a convolution or a pooling whose output has that shape."""
+    field = once(field, [1])
+    options = (kernel, call["stride"] or kernel, call["padding"], call.get("dilation", [1]))
+    for k in range(2, len(shape)):
+        size, stride, padding, dilation = (v[k - 2] if len(v) > 1 else v[0] for v in options)
+        reach = dilation * (size - 1) + 1
+        if call.get("transposed"):  # zeros between the values, then a convolution of stride 1
+            first_of_each = torch.arange(field.shape[k] * stride) % stride == 0
+            first_of_each = first_of_each.view(-1, *[1] * (len(shape) - k))
+            field = field.repeat_interleave(stride, k) * first_of_each
+            padding, stride = reach - 1 - padding, 1
+        after = (shape[k] - 1) * stride + reach - padding - field.shape[k]
+        field = extend(field, k, padding, after)
+        field = field.unfold(k, reach, stride)[..., ::dilation].amin(-1)
+    return field

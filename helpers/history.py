@@ -16,44 +16,28 @@ RESULTS = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds")
 class History:
     """What a training run has measured, one entry per completed epoch.
 
-    Attributes:
-        model: Class name of the model.
-        setting: Data, image size, batch size, device and precision, in words.
-        data: Name of the data set.
-        device: Name of the device.
-        num_train: Number of training images in an epoch.
-        size: Height and width of the images, in pixels.
-        params: Number of the model's parameters.
-        macs: Its multiply-adds for one image.
-        memory: Bytes of its layers' outputs for one image.
-        train_loss, val_loss: Mean cross-entropy per image, in nats.
-        train_acc, val_acc: Fraction of images classified correctly. The training figures are
-            taken while the weights change; the validation figures after the epoch.
-        seconds: Time of the epoch's training part.
-        interrupted: Whether the run was stopped by hand.
-        max_epochs: Number of epochs that the run was to have; 0 where that was not noted.
-        dtype: Precision of convolutions and matrix products in training.
-        key: What `helpers.runs` calls the run, made of all that determines its numbers.
+    Losses are means over the images, in nats, accuracies the fraction that is classified correctly.
+    Those of training are taken while the weights change, those of validation after the epoch.
     """
 
-    model: str
-    setting: str
-    data: str
+    model: str  # class of the model
+    setting: str  # data, image size, batch size, device and precision, in words
+    data: str  # name of the data set
     device: str
-    num_train: int
-    size: tuple[int, int]
-    params: int
-    macs: int
-    memory: int
+    num_train: int  # training images in an epoch
+    size: tuple[int, int]  # height and width of the images, in pixels
+    params: int  # of the model
+    macs: int  # multiply-adds for one image
+    memory: int  # bytes of all layers' outputs for one image
     train_loss: list[float] = field(default_factory=list)
     train_acc: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_acc: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    interrupted: bool = False
-    max_epochs: int = 0
-    dtype: str = "float32"
-    key: str = ""
+    seconds: list[float] = field(default_factory=list)  # of the epoch's training part
+    interrupted: bool = False  # whether the run was stopped by hand
+    max_epochs: int = 0  # that the run was to have; 0 where that was not noted
+    dtype: str = "float32"  # of convolutions and matrix products in training
+    key: str = ""  # what `helpers.runs` calls the run, made of all that determines its numbers
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "History":
@@ -63,11 +47,6 @@ class History:
     def __len__(self) -> int:
         return len(self.seconds)
 
-    @property
-    def images_per_second(self) -> float:
-        """Training images per second, over all completed epochs."""
-        return self.num_train * len(self) / sum(self.seconds) if len(self) else 0.0
-
     def __str__(self) -> str:
         title = f"{self.model}, {self.params:,} parameters"
         setting = textwrap.fill(self.setting, COLUMNS)
@@ -75,21 +54,21 @@ class History:
             return f"{title}; stopped before the end of the first epoch\n{setting}"
         wanted = f" of {self.max_epochs}" if len(self) < self.max_epochs else ""
         stopped = " (interrupted)" if self.interrupted else ""
+        seconds = sum(self.seconds)
         return (
             f"{title}\n{setting}\n"
-            f"{len(self)}{wanted} epochs{stopped} in {sum(self.seconds):.1f} s, "
-            f"{self.images_per_second:,.0f} images/s\n"
+            f"{len(self)}{wanted} epochs{stopped} in {seconds:.1f} s, "
+            f"{self.num_train * len(self) / seconds:,.0f} images/s\n"
             f"loss {self.train_loss[-1]:.3f} (training), {self.val_loss[-1]:.3f} (validation)\n"
             f"accuracy {self.train_acc[-1]:.3f} (training), {self.val_acc[-1]:.3f} (validation)"
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        """As text, and as data, so that a recording keeps all that was measured."""
         return {"text/plain": str(self), HISTORY_TYPE: asdict(self)}
 
 
 def recorded_histories(stem: str, chapters: Path = CHAPTERS) -> list[History]:
-    """The histories of all runs that the recording of a page, "7-6-lenet" say, shows, in order.
+    """The histories of all runs that the recording of a page shows ("7-6-lenet"), in order.
 
     Raises:
         FileNotFoundError: there is no recording of that name.
@@ -98,6 +77,5 @@ def recorded_histories(stem: str, chapters: Path = CHAPTERS) -> list[History]:
     if not found:
         raise FileNotFoundError(f"no recording {stem}.ipynb below {chapters.name}/")
     cells = json.loads(found[0].read_text(encoding="utf-8"))["cells"]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    kept = [o["data"][HISTORY_TYPE] for o in outputs if HISTORY_TYPE in o.get("data", {})]
-    return [History.from_data(entry) for entry in kept]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return [History.from_data(data[HISTORY_TYPE]) for data in outputs if HISTORY_TYPE in data]

@@ -35,20 +35,18 @@ Array = np.ndarray[Any, Any]
 Values = Tensor | Array | Sequence[Any]
 
 
-def use_book_style() -> None:
-    """Set matplotlib's defaults, and SVG without a date as the format in notebooks."""
-    plt.rcParams.update({
-        "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
-        "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
-        "ytick.labelcolor": INK, "axes.prop_cycle": cycler(color=SERIES),
-        "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.8,
-        "axes.spines.right": False, "axes.spines.top": False, "legend.frameon": False,
-        "figure.dpi": 100, "figure.facecolor": "white", "figure.figsize": (6, 3.2),
-        "font.size": 10, "axes.titlesize": 10, "image.interpolation": "none",
-        "svg.fonttype": "path", "svg.hashsalt": "book",
-    })  # fmt: skip
-    if get_ipython() is not None:
-        set_matplotlib_formats("svg", metadata={"Date": None})
+plt.rcParams.update({
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
+    "ytick.labelcolor": INK, "axes.prop_cycle": cycler(color=SERIES),
+    "axes.grid": True, "grid.alpha": 0.25, "lines.linewidth": 1.8,
+    "axes.spines.right": False, "axes.spines.top": False, "legend.frameon": False,
+    "figure.dpi": 100, "figure.facecolor": "white", "figure.figsize": (6, 3.2),
+    "font.size": 10, "axes.titlesize": 10, "image.interpolation": "none",
+    "svg.fonttype": "path", "svg.hashsalt": "book",
+})  # fmt: skip
+if get_ipython() is not None:
+    set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def as_array(values: Values) -> Array:
@@ -67,14 +65,10 @@ def show_images(
     cmap: str = IMAGE_MAP,
     limits: tuple[float, float] | None = None,
 ) -> None:
-    """Draw images (N, H, W) in rows of `columns`.
+    """Draw images (N, H, W) in rows of `columns`, each `scale` inches wide.
 
-    Args:
-        scale: Width of an image in inches.
-        limits: Values at the ends of the map. Default: each image's own extremes.
-
-    Raises:
-        ValueError: `images` is not (N, H, W), or the numbers of images and titles differ.
+    `limits` are the values at the ends of the map; by default each image's own extremes.
+    ValueError: `images` is not (N, H, W), or the numbers of images and titles differ.
     """
     images = as_array(images)
     if images.ndim != 3:
@@ -123,16 +117,10 @@ def draw_grid(
     cmap: str | None = None,
     fmt: str = "{:g}",
 ) -> None:
-    """Draw a matrix as a grid of cells with its numbers.
+    """Draw a matrix as a grid of cells with its numbers, one unit a cell.
 
-    Args:
-        ax: Where to draw; its scale is one unit a cell.
-        highlight, faint: Cells (row, column) to mark, or to draw grey and dashed, for padding.
-        cmap: Colours the cells around 0; without it they are white.
-        fmt: How a number is written.
-
-    Raises:
-        ValueError: `values` is not a matrix.
+    Cells (row, column) in `highlight` are marked, those in `faint` grey and dashed, for padding;
+    `cmap` colours cells around 0, `fmt` writes their numbers. ValueError: it is no matrix.
     """
     values = as_array(values)
     if values.ndim != 2:
@@ -173,13 +161,10 @@ def show_grids(
     fmt: str = "{:g}",
     cell: float = 0.42,
 ) -> None:
-    """Draw matrices side by side, as in X ∗ K = Y, in as many lines as a phone's width asks for.
+    """Draw matrices, by title, side by side, as in X ∗ K = Y, in lines no wider than a phone.
 
-    Args:
-        grids: Title → matrix, from left to right.
-        symbols: What to write between neighbours, such as ("∗", "=").
-        highlight, faint: Title → cells to mark, or to draw as padding.
-        cell: Side of a cell in inches; other options as in `draw_grid`.
+    Between neighbours stand the `symbols`, such as ("∗", "="); a cell is `cell` inches wide. Other
+    options are as in `draw_grid`, cells to mark by title.
     """
     arrays = {title: as_array(values) for title, values in grids.items()}
     between, margin, head = 1.0, 0.1, 0.8  # in cells
@@ -223,7 +208,6 @@ def plot_curves(
 
     Args:
         curves: Name → y (x counts from 1), or name → (x, y).
-        ax: Where to draw. Default: a new figure.
         axes_options: Passed to `Axes.set`, for example `xscale="log"`.
     """
     ax = ax or plt.subplots(layout="constrained")[1]
@@ -237,15 +221,9 @@ def plot_curves(
 
 
 def plot_runs(runs: Mapping[str, Any], measure: str, ax: Axes | None = None) -> Axes:
-    """Draw a measure of runs over their epochs: test images solid, training images dashed.
+    """Draw a measure of named runs over their epochs: test images solid, training images dashed.
 
-    Args:
-        runs: Name → what `Trainer.fit` returned.
-        measure: "loss", in nats, or "acc", the accuracy.
-        ax: Where to draw. Default: a new figure of a phone's width.
-
-    Raises:
-        ValueError: `measure` is neither.
+    The measure is "loss", in nats, or "acc", the accuracy; any other is a ValueError.
     """
     if measure not in ("loss", "acc"):
         raise ValueError(f"measure={measure!r} is unknown: it is 'loss' or 'acc'.")
@@ -293,6 +271,3 @@ def new_canvas(width: float, height: float) -> Axes:
     ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     ax.set_axis_off()
     return ax
-
-
-use_book_style()

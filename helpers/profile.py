@@ -11,43 +11,26 @@ from typing import Literal
 import torch
 
 LARGE = 32  # pixels: an image with a longer side costs so much that the limits are tighter
-
-
 NO_LIMIT = sys.maxsize
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A budget for training cells: the largest numbers that are used where a page asks for more.
+    """A budget for training cells: the largest numbers that are used where a page asks for more."""
 
-    Attributes:
-        name: What BOOK_PROFILE calls it.
-        data: The data set: complete Fashion-MNIST, or the digits that scikit-learn carries.
-        num_train, num_val: Images to train and to validate on, taken evenly from all classes.
-        max_epochs: Passes over the training images.
-        max_side: Height and width of an image, in pixels.
-        num_train_large, max_batch_large: Training images, and images in a minibatch, where a side
-            is above `LARGE`: few images need small batches for enough steps.
-        width: Factor on the numbers of channels of a network for large images.
-        speedup: Factor on its learning rate, to leave its start within the few steps that are left.
-        max_macs: Multiply-adds of the forward passes of a run, above which its epochs are fewer.
-        max_epoch_macs: And of an epoch, above which it has fewer images.
-        max_seeds: Seeds of a study.
-    """
-
-    name: str
-    data: Literal["fashion-mnist", "digits"]
-    num_train: int = NO_LIMIT
-    num_val: int = NO_LIMIT
+    name: str  # what BOOK_PROFILE calls it
+    data: Literal["fashion-mnist", "digits"]  # complete, or the digits that scikit-learn carries
+    num_train: int = NO_LIMIT  # images to train on, taken evenly from all classes
+    num_val: int = NO_LIMIT  # images to validate on, likewise
     max_epochs: int = NO_LIMIT
-    max_side: int = NO_LIMIT
-    num_train_large: int = NO_LIMIT
-    max_batch_large: int = NO_LIMIT
-    width: float = 1.0
-    speedup: float = 1.0
-    max_macs: int = NO_LIMIT
-    max_epoch_macs: int = NO_LIMIT
-    max_seeds: int = NO_LIMIT
+    max_side: int = NO_LIMIT  # height and width of an image, in pixels
+    num_train_large: int = NO_LIMIT  # images to train on where a side is above `LARGE`, and a
+    max_batch_large: int = NO_LIMIT  # minibatch of them: few images need small ones for their steps
+    width: float = 1.0  # factor on the numbers of channels of a network for large images
+    speedup: float = 1.0  # factor on its learning rate, to leave its start within the few steps
+    max_macs: int = NO_LIMIT  # multiply-adds forward in a run, above which its epochs are fewer
+    max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images
+    max_seeds: int = NO_LIMIT  # of a study
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
         """Epochs that this profile runs for `wanted`, where one takes `macs` multiply-adds."""
@@ -64,14 +47,6 @@ class Profile:
     def batch(self, wanted: int, size: tuple[int, int]) -> int:
         """Minibatch that this profile uses for images of that size where `wanted` is asked for."""
         return min(wanted, self.max_batch_large) if max(size) > LARGE else wanted
-
-    def channels(self, wanted: int) -> int:
-        """Channels, or units of a dense layer, where the page asks for `wanted`: 8 or more."""
-        return max(min(wanted, 8), round(wanted * self.width))
-
-    def lr(self, wanted: float) -> float:
-        """Learning rate where the page asks for `wanted` and the run has few steps."""
-        return wanted * self.speedup
 
 
 PROFILES = {
@@ -98,9 +73,8 @@ def current_profile() -> Profile:
     Raises:
         ValueError: BOOK_PROFILE names no profile.
     """
-    name = os.environ.get("BOOK_PROFILE", "").strip()
-    if not name:
-        name = "full" if torch.cuda.is_available() else "quick"
+    best = "full" if torch.cuda.is_available() else "quick"
+    name = os.environ.get("BOOK_PROFILE", "").strip() or best
     if name not in PROFILES:
         raise ValueError(f"BOOK_PROFILE={name!r} is unknown: set it to {', '.join(PROFILES)}.")
     return PROFILES[name]

@@ -6,8 +6,9 @@ passed in keeps its mode, its statistics and its lazy layers.
 
 import copy
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -17,31 +18,20 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.fields import Field, ReceptiveFields
+from helpers.fields import ReceptiveFields
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of the table.
+    """One layer of the table."""
 
-    Attributes:
-        name: Path of the module in the network.
-        kind: Its class.
-        output: Shape of its output, without the batch; of the first tensor if there are several.
-        params: Number of its parameters.
-        macs: Multiply-adds for one example: products of convolutions and dense layers.
-        memory: Bytes of its output for one example.
-        field: Height and width of the receptive field of one output value, in input pixels;
-            None where it is unknown.
-    """
-
-    name: str
-    kind: str
-    output: tuple[int, ...]
+    name: str  # path of the module in the network
+    kind: str  # its class
+    output: tuple[int, ...]  # shape of its (first) output, without the batch
     params: int
-    macs: int
-    memory: int
-    field: tuple[int, int] | None
+    macs: int  # multiply-adds for one example: products of convolutions and dense layers
+    memory: int  # bytes of its outputs for one example
+    field: tuple[int, int] | None  # height and width that a value sees, in pixels; None: unknown
 
 
 @dataclass(frozen=True)
@@ -64,27 +54,30 @@ class Summary:
         return sum(row.memory for row in self.rows)
 
     @property
+    def title(self) -> str:
+        return f"{self.model}, input {times(self.input_shape)}"
+
+    @property
     def frame(self) -> pd.DataFrame:
         """The table as text: one line for each row, the total last."""
+        every: list[Any] = [*self.rows, self]
         lines = {
             "output shape": [*(times(row.output) for row in self.rows), ""],
-            "parameters": [f"{n:,}" for n in (*(row.params for row in self.rows), self.params)],
-            "multiply-adds": [f"{n:,}" for n in (*(row.macs for row in self.rows), self.macs)],
-            "bytes": [f"{n:,}" for n in (*(row.memory for row in self.rows), self.memory)],
+            "parameters": [f"{row.params:,}" for row in every],
+            "multiply-adds": [f"{row.macs:,}" for row in every],
+            "bytes": [f"{row.memory:,}" for row in every],
             "sees (pixels)": [*(times(row.field or "?") for row in self.rows), ""],
         }
         names = [*(f"{row.name} {row.kind}".strip() for row in self.rows), "total"]
         return pd.DataFrame(lines, names).rename_axis(columns="layer")
 
     def __repr__(self) -> str:
-        lines = self.frame.to_string().splitlines()
-        title = f"{self.model}, input {times(self.input_shape)}"
-        return "\n".join([title, *(line.rstrip() for line in lines)])
+        return "\n".join([self.title, *map(str.rstrip, self.frame.to_string().splitlines())])
 
     def _repr_html_(self) -> str:
-        title = f"{html.escape(self.model)}, input {times(self.input_shape)}"
+        caption = f"<caption>{html.escape(self.title)}</caption>\n  <thead>"
         table: str = self.frame.to_html(classes="layers")
-        return table.replace("<thead>", f"<caption>{title}</caption>\n  <thead>", 1)
+        return table.replace("<thead>", caption, 1)
 
 
 def times(sides: Iterable[object]) -> str:
@@ -107,8 +100,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
         input_shape: Shape of one example, without the batch, for example (1, 28, 28).
 
     Returns:
-        `Summary`, one row for each call of a module that has no children, and of any other
-        module that has parameters or products of its own.
+        A row for each call of a module that has no children, or parameters or products of its own.
 
     Raises:
         ValueError: `input_shape` is not made of positive integers, or has no channels where
@@ -120,10 +112,8 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
             f"input_shape={input_shape!r} is not the shape of one example, such as (1, 28, 28)."
         )
     state = [*net.parameters(), *net.buffers()]
-    numbers = [t for t in state if t.is_floating_point() or t.is_complex()]
-    X = torch.zeros(1, *shape)
-    if numbers:
-        X = X.to(numbers[0].device, numbers[0].dtype)
+    own = next((t for t in state if t.is_floating_point() or t.is_complex()), torch.zeros(()))
+    X = torch.zeros(1, *shape, dtype=own.dtype, device=own.device)
     # The meta device computes no more than shapes, but not every network runs on it.
     devices = [*([] if any(map(is_lazy, state)) else [torch.device("meta")]), X.device]
     for device in devices:
@@ -145,8 +135,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
 def duplicate(net: nn.Module) -> nn.Module:
     """A deep copy of the network, without its trainer and hooks on outputs; lazy layers stay lazy.
 
-    Raises:
-        ValueError: something that the network keeps cannot be copied.
+    ValueError: something that the network keeps cannot be copied.
     """
     memo: dict[int, object] = {id(getattr(net, "trainer", None)): None}
     for module in net.modules():
@@ -165,8 +154,7 @@ def duplicate(net: nn.Module) -> nn.Module:
 
 def trace(net: nn.Module, X: Tensor) -> list[Row]:
     """Run `net` once on `X`, of shape (1, …), and list what its modules do."""
-    rows: list[Row] = []
-    seen: list[Field | None] = []
+    rows: list[tuple[Row, Tensor | None]] = []
     calls: list[list[int]] = []  # of the modules that are running: products before and in children
     listed: dict[int, Tensor] = {}
     flops, fields = FlopCounterMode(display=False), ReceptiveFields(X)
@@ -174,34 +162,29 @@ def trace(net: nn.Module, X: Tensor) -> list[Row]:
     def enter(module: nn.Module, inputs: Any) -> None:
         calls.append([flops.get_total_flops(), 0])
 
-    def leave(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            before, within = calls.pop()
-            total = flops.get_total_flops() - before
-            if calls:
-                calls[-1][1] += total
-            leaf = next(module.children(), None) is None
-            params = sum(p.numel() for p in module.parameters(recurse=False))
-            if not (leaf or params or total > within):
-                return
-            tensors = [t for t in tree_leaves(output) if isinstance(t, Tensor)]
-            sizes = [t.numel() * t.element_size() for t in tensors if leaf or id(t) not in listed]
-            listed.update((id(t), t) for t in tensors)
-            shape = list(tensors[0].shape) if tensors else []
-            batch = 0 if getattr(module, "batch_first", True) else 1
-            if shape[batch : batch + 1] == [1]:
-                del shape[batch]
-            seen.append(fields.get(tensors[0]) if tensors else None)
-            own = (total - within) // 2
-            rows.append(
-                Row(name, type(module).__name__, tuple(shape), params, own, sum(sizes), None)
-            )
-
-        return hook
+    def leave(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        before, within = calls.pop()
+        total = flops.get_total_flops() - before
+        if calls:
+            calls[-1][1] += total
+        leaf = next(module.children(), None) is None
+        params = sum(p.numel() for p in module.parameters(recurse=False))
+        if not (leaf or params or total > within):
+            return
+        tensors = [t for t in tree_leaves(output) if isinstance(t, Tensor)]
+        memory = sum(t.nbytes for t in tensors if leaf or id(t) not in listed)
+        listed.update((id(t), t) for t in tensors)
+        shape = list(tensors[0].shape) if tensors else []
+        batch = 0 if getattr(module, "batch_first", True) else 1
+        if shape[batch : batch + 1] == [1]:
+            del shape[batch]
+        kind, macs = type(module).__name__, (total - within) // 2
+        row = Row(name, kind, tuple(shape), params, macs, memory, None)
+        rows.append((row, fields.get(tensors[0]) if tensors else None))
 
     for name, module in net.named_modules():
         module.register_forward_pre_hook(enter)
-        module.register_forward_hook(leave(name))
+        module.register_forward_hook(partial(leave, name))
     with flops, fields:
         net(X)
-    return [replace(row, field=fields.size(f)) for row, f in zip(rows, seen, strict=True)]
+    return [replace(row, field=fields.size(field)) for row, field in rows]

@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 
 from helpers import runs
 from helpers.data import FashionMNIST
+from helpers.fitting import prepare
 from helpers.history import RESULTS, History
 from helpers.training import Trainer
 from tools.pages import find_pages, read_source, resolve
@@ -100,7 +101,7 @@ def plan(page: Path) -> list[Run]:
         dtype: torch.dtype | None = None,
     ) -> History:
         key = runs.run_key(model, data, max_epochs, init, seed)
-        runs.prepare(model, data, init, seed)
+        prepare(model, data, init, seed)
         folder = runs.store(data)
         if folder is None:
             raise ValueError("no Fashion-MNIST: set BOOK_DATA to the folder of FashionMNIST/raw")

@@ -76,6 +76,25 @@ def test_every_epoch_is_a_new_permutation_of_all_images():
     assert epochs[0].tolist() != epochs[1].tolist() != epochs[2].tolist()
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"),
+    [
+        (9, 4, [4, 5]),
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (5, 4, [5]),
+        (1, 4, [1]),
+        (3, 1, [1, 1, 1]),
+    ],
+)
+def test_a_single_image_that_is_left_joins_the_last_minibatch(count, size, sizes):
+    data = ImageSet(torch.zeros(count, 1, 2, 2, dtype=torch.uint8), torch.arange(count))
+    loader = BatchLoader(data, size, (2, 2), seed=0)
+    batches = [y for _, y in loader]
+    assert [len(y) for y in batches] == loader.sizes == sizes and len(loader) == len(sizes)
+    assert torch.cat(batches).sort().values.equal(data.labels)
+
+
 def test_images_stay_with_their_labels():
     data = ImageSet(
         torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1).expand(50, 1, 2, 2),

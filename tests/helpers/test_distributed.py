@@ -183,19 +183,15 @@ def loaders(count, size, world_size):
     return found
 
 
-def test_the_shares_of_a_minibatch_add_up_to_1():
+def test_a_minibatch_is_parted_unless_a_part_would_be_a_single_image():
     for world_size in (1, 2, 3, 5):
         for count in range(1, 20):
-            team = loaders(count, count, world_size)
-            assert sum(loader.shares[0] for loader in team) == pytest.approx(1)
-            parts = [loader.part(torch.arange(count)) for loader in team]
-            for loader, part in zip(team, parts, strict=True):
-                whole = count < 2 * world_size
-                assert loader.shares[0] == pytest.approx(
-                    1 / world_size if whole else len(part) / count
-                ) and len(part) >= min(2, count)
-            if not whole:
+            parts = [each.part(torch.arange(count)) for each in loaders(count, count, world_size)]
+            if count < 2 * world_size:
+                assert all(torch.equal(part, torch.arange(count)) for part in parts)
+            else:
                 assert torch.equal(torch.cat(parts), torch.arange(count))
+                assert min(map(len, parts)) >= 2
 
 
 def test_parts_of_a_shuffled_epoch_are_the_minibatches_of_one_process():
@@ -203,4 +199,4 @@ def test_parts_of_a_shuffled_epoch_are_the_minibatches_of_one_process():
     for (_, y), *parts in zip(whole, *loaders(50, 16, 3), strict=True):
         ours = torch.cat([part for _, part in parts])
         assert torch.equal(ours, y) or all(torch.equal(part, y) for _, part in parts)
-    assert whole.sizes == [16, 16, 16, 2] and whole.shares == [1, 1, 1, 1]
+    assert whole.sizes == [16, 16, 16, 2]

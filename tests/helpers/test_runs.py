@@ -22,8 +22,8 @@ import helpers.data
 import helpers.profile
 from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
-from helpers.definitions import from_book, holds_packages
-from helpers.runs import run_key, train
+from helpers.fitting import thin
+from helpers.runs import from_book, holds_packages, run_key, train
 from tools.pages import ROOT
 
 SOURCE = '''
@@ -232,6 +232,13 @@ def test_large_images_thin_the_network_and_raise_its_rate_at_check():
     assert [layer.groups for layer in model.net[:4]] == [1, 4, 1, 4]
     assert shapes(model) == [(16, 1), (16, 4), (4, 16), (4, 1), (10, 4), (10, 10), (10, 10)]
     assert model.lr == 0.5
+
+
+def test_no_layer_is_made_thinner_than_eight_channels():
+    model = d2l.Classifier()
+    model.net = nn.Sequential(*(nn.LazyConv2d(n, 1) for n in (6, 8, 16, 64, 4096)))
+    thin(model, FashionMNIST(16, (96, 96)))
+    assert [layer.out_channels for layer in model.net] == [6, 8, 8, 16, 1024]
 
 
 def test_small_images_leave_the_network_as_it_is():
@@ -469,7 +476,7 @@ def test_one_of_several_processes_uses_no_store(folder, monkeypatch):
 def test_a_second_process_waits_for_the_first(folder, capsys):
     folder.mkdir()
     lock = folder / f"Small-{run_key(Small(), FashionMNIST(), 1)}.lock"
-    with runs.reserved(lock):
+    with device.reserved(lock):
         second = threading.Thread(target=train, args=(Small(), FashionMNIST(), 1))
         second.start()
         printed, end = "", time.monotonic() + 60
@@ -489,7 +496,6 @@ from d2l import torch as d2l
 from torch import nn
 import helpers.data
 from helpers.data import FashionMNIST, read_digits
-from helpers.definitions import from_book, holds_packages
 from helpers.runs import train
 
 torch.set_num_threads(1)
