@@ -126,7 +126,8 @@ function build(live) {
   const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
   for (const picture of [plate, seen]) {
     const name = html("p", {}, picture === plate ? "dots" : "one output channel");
-    live.stage.append(html("figure", { class: "panel plate" }, name, html("div", { class: "layers" }, picture)));
+    const layers = html("div", { class: "layers" }, picture);
+    live.stage.append(html("figure", { class: "panel plate" }, name, layers));
   }
   const scale = html("div", { class: "scale" });
   const axis = html("p", {}, "One pixel in nine, and greys, at their outputs:");
@@ -193,7 +194,10 @@ export const view = {
   tries: [
     { ask: "answer 0 for every grey, and not for the flower", met: ignoresGrey },
     { ask: "get more from the heart than from petals and leaves", met: (state) => highest(state, "heart") },
-    { ask: "answer 0 for every grey, and more for the leaves than for the flower", met: (state) => ignoresGrey(state) && highest(state, "leaves") },
+    {
+      ask: "answer 0 for every grey, and more for the leaves than for the flower",
+      met: (state) => ignoresGrey(state) && highest(state, "leaves"),
+    },
     { ask: "read the digit in the dots", met: readable },
   ],
 };

@@ -138,7 +138,8 @@ function build(live) {
   const still = { right: 0, down: 0, drawn: false, cleared: false };
   const patch = (/** @type {number} */ item) => ({ item, image: pixels(live.start, item), ...still });
   live.choice("Item", Object.fromEntries(live.start.names.map((name, item) => [name, patch(item)])));
-  live.button("Clear", () => live.change({ item: -1, image: Array(784).fill(0), ...still, drawn: true, cleared: true }));
+  const cleared = { item: -1, image: Array(784).fill(0), ...still, drawn: true, cleared: true };
+  live.button("Clear", () => live.change(cleared));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });

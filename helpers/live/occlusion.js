@@ -1,4 +1,7 @@
-/** A grey square on an image: beside its class map, by how much the score falls, of a trained and of an untrained network. */
+/**
+ * A grey square on an image: beside its class map, by how much the score falls,
+ * of a trained and of an untrained network.
+ */
 import { clamp, diverging, html, paint, svg } from "./view.js";
 
 /**

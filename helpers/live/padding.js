@@ -193,7 +193,10 @@ export const view = {
   invite: "Drag the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
-    { ask: "miss a cell of the image, with kernel 3 and padding 1", met: (at) => at.k === 3 && at.p === 1 && misses(at) },
+    {
+      ask: "miss a cell of the image, with kernel 3 and padding 1",
+      met: (at) => at.k === 3 && at.p === 1 && misses(at),
+    },
     { ask: "miss one with kernel 3 and stride 2", met: (at) => at.k === 3 && at.s === 2 && misses(at) },
     {
       ask: "read each cell of the input once, with a kernel above 1",
