@@ -194,7 +194,7 @@ def join(field: Tensor, axes: Sequence[int] = ()) -> Tensor:
 
 
 def extend(field: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Pad a field along an axis: if borders are left aside a regular map goes on."""
+    """Pad a field along an axis; where borders do not count, a regular map goes on."""
     n, left = field.shape[axis], field.dim() - 1 - axis
     padded = F.pad(field, [0, 0] * left + [before, after])
     steps = field[..., :4].diff(dim=axis)

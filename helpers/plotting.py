@@ -34,7 +34,6 @@ KIND_COLOURS = {  # of boxes in diagrams; text on them is INK
 Array = np.ndarray[Any, Any]
 Values = Tensor | Array | Sequence[Any]
 
-
 plt.rcParams.update({
     "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": MUTED, "xtick.labelcolor": INK, "ytick.color": MUTED,
