@@ -90,7 +90,7 @@ CHOOSE_DIRECTION = Values(
     name="direction",
     shows=(
         "Weights that add up to 0 ignore lightness; among them the direction decides which "
-        "colours are told apart, and the sign which of them is the brighter one."
+        "colours are told apart. One direction that shows two digits cannot keep them apart."
     ),
     parts={
         "best": Part(
@@ -143,13 +143,14 @@ CHOOSE_DIRECTION = Values(
             ],
             otherwise="w·d has to be equal for both pairs, the weights add up to 0, and w_r = 1.",
         ),
-        "turned": Part(
-            "b",
+        "levels": Part(
+            3,
             [
-                ("a", "every output changes its sign."),
-                ("c", "the colours lie as far apart as before."),
+                (4, "the contrasts are the same: two of the four sums are equal."),
+                (2, "each digit adds its contrast c or takes it away: which sums are there?"),
+                (1, "each digit adds its contrast c or takes it away: which sums are there?"),
             ],
-            otherwise="give one of the letters a, b, c.",
+            otherwise="write down the sums of ±c and ±c.",
         ),
     },
 )
@@ -387,168 +388,142 @@ EXACTLY_EQUAL = Values(
     },
 )
 
-IM2COL = Code(
-    "im2col",
-    name="window_columns",
+ONE_CHANNEL_EACH = Code(
+    "one-channel-each",
+    name="unmix",
     shows=(
-        "Any convolution is one matrix product, with nearly as many copies of the image as the "
-        "kernel has places; a 1×1 kernel needs none."
+        "Two channels keep two digits apart that one channel would mix; lightness takes the third "
+        "direction of the three colours."
     ),
     cases=[
-        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3]]]}),
-        ("window_columns(X, 1, 1)", {"X": [[[1, 2]], [[3, 4]]]}),
-        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3]], [[4, 5, 6]]]}),
-        ("window_columns(X, 1, 2)", {"X": [[[1, 2, 3], [4, 5, 6]]]}),
-        ("window_columns(X, 2, 1)", {"X": [[[1, 2], [3, 4], [5, 6]]]}),
-        ("window_columns(X, 2, 2)", {"X": [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [0, -1, -2]]]}),
-        ("window_columns(X, 2, 3)", {"X": [[[1, 2, 3, 4], [5, 6, 7, 8], [9, 8, 7, 5]]]}),
+        ("unmix(D)", {"D": [[1, 0, -1], [1, -2, 1]]}),
+        ("unmix(D)", {"D": [[2, 0, -2], [2, -4, 2]]}),
+        ("unmix(D)", {"D": [[1, 0, 0], [0, 1, 0]]}),
+        ("unmix(D)", {"D": [[0, 0, 1], [1, 0, 0]]}),
+        ("unmix(D)", {"D": [[1, 2, 0], [1, 0, 1]]}),
     ],
     mistakes=[
         Mistake(
-            "The windows are rows",
-            "Transpose it: a window is a column, and the weight multiplies from the left.",
-            {"flatten(0, 2).flatten(1)": "flatten(0, 2).flatten(1).T"},
+            "Lightness comes through",
+            "The weights have to add up to 0, as a third condition: a grey dot, lighter or darker, "
+            "must not change the output.",
+            """
+def unmix(D):
+    return torch.linalg.pinv(D).T
+""",
         ),
         Mistake(
-            "The window comes before the channel",
-            "A column begins with all of channel 0, as the flattened weight does.",
-            {"permute(0, 3, 4, 1, 2)": "permute(3, 4, 0, 1, 2)"},
+            "The other digit comes through",
+            "Subtracting the mean gets rid of lightness, but the weights of one digit still answer "
+            "to the colours of the other where the two are not perpendicular.",
+            """
+def unmix(D):
+    W = D - D.mean(1, keepdim=True)
+    return W / (W * D).sum(1, keepdim=True)
+""",
         ),
         Mistake(
-            "Columns of the window, not rows, come first",
-            "In each channel go row by row, as the flattened weight does.",
-            {"permute(0, 3, 4, 1, 2)": "permute(0, 4, 3, 1, 2)"},
+            "The size is not 1",
+            "The directions are right. Divide each by what it gives for its own d.",
+            """
+def unmix(D):
+    return D - D.mean(1, keepdim=True)
+""",
         ),
         Mistake(
-            "The places go down the columns of the image",
-            "Number the windows as one reads: row by row.",
-            {"permute(0, 3, 4, 1, 2)": "permute(0, 3, 4, 2, 1)"},
+            "The size is not 1, and the other digit comes through",
+            "These are the colours themselves. Each row needs three conditions: 1 for its own d, "
+            "0 for the other, 0 for grey.",
+            """
+def unmix(D):
+    return D.clone()
+""",
         ),
         Mistake(
-            "Height and width are exchanged",
-            "k_h is for axis 1, the rows; k_w for axis 2.",
-            {"X.unfold(1, k_h, 1).unfold(2, k_w, 1)": "X.unfold(1, k_w, 1).unfold(2, k_h, 1)"},
+            "Rows and columns of C are exchanged",
+            "In W C, each column of C is one colour: d_0, d_1, and (1, 1, 1).",
+            {"torch.cat([D, torch.ones(1, 3)]).T": "torch.cat([D, torch.ones(1, 3)])"},
         ),
         Mistake(
-            "The windows lie side by side",
-            "They overlap: each begins one cell after the one before.",
-            {"X.unfold(1, k_h, 1).unfold(2, k_w, 1)": "X.unfold(1, k_h, k_h).unfold(2, k_w, k_w)"},
+            "The row of grey is returned, too",
+            "Two digits, two channels: leave out the row for lightness.",
+            {"[:2]": ""},
         ),
         Mistake(
-            "The axes were never put in order",
-            "A reshape only renames: bring the axes into the order channel, window, place first.",
-            {"permute(0, 3, 4, 1, 2)": "contiguous()"},
-        ),
-        Mistake(
-            "The shape is right, but the numbers are mixed up",
-            "A reshape only renames: bring the axes into the order channel, window, place first.",
-            {
-                "windows.permute(0, 3, 4, 1, 2).flatten(0, 2).flatten(1)": (
-                    "windows.reshape(len(X) * k_h * k_w, -1)"
-                )
-            },
+            "The digits are exchanged",
+            "Channel 0 is for the first row of D.",
+            {"[:2]": "[:2].flip(0)"},
         ),
     ],
     second="""
-def window_columns(X, k_h, k_w):
-    c_i, n_h, n_w = X.shape
-    columns = [
-        X[:, i : i + k_h, j : j + k_w].reshape(-1)
-        for i in range(n_h - k_h + 1)
-        for j in range(n_w - k_w + 1)
-    ]
-    return torch.stack(columns, 1)
+def unmix(D):
+    grey = torch.ones(3, dtype=D.dtype)
+    rows = [torch.linalg.cross(D[1], grey), torch.linalg.cross(D[0], grey)]
+    return torch.stack([w / (w @ d) for w, d in zip(rows, D)])
 """,
     draw=lambda random: (
-        f"window_columns(X, {random.randint(1, 2)}, {random.randint(1, 3)})",
-        {"X": tensor(random, random.randint(1, 2), random.randint(2, 3), random.randint(3, 4))},
+        "unmix(D)",
+        {"D": [[random.randint(1, 4), random.randint(5, 9), 0], [random.randint(1, 9), 0, 0]]},
     ),
 )
 
-FAST_STRIPS = Code(
+FAST_STRIPS = Values(
     "fast-strips",
-    name="rows_loaded",
-    inputs="",
+    name="strips",
     shows=(
-        "Neighbouring strips share k − 1 rows, and load them twice. Higher strips share less often "
-        "— as long as they fit into fast memory."
+        "Neighbouring strips share k − 1 rows, and load them twice. Higher strips share less "
+        "often, as long as they fit into fast memory, and more channels fill it sooner."
     ),
-    cases=[
-        (f"rows_loaded({m}, {k}, {delta})", {})
-        for m, k, delta in [
-            (1, 3, 1),  # without inputs all cases tie in size, and the first one is shown
-            (4, 2, 9),
-            (5, 3, 2),
-            (7, 1, 2),
-            (10, 5, 4),
-            (12, 7, 6),
-            (32, 3, 1),
-            (32, 3, 8),
-            (32, 3, 32),
-        ]
-    ],
-    mistakes=[
-        Mistake(
-            "Full strips only",
-            "The last strip may be shorter than Δ, but it must be loaded: round up.",
-            {"-(-m // delta)": "m // delta"},
+    parts={
+        "one": Part(
+            300,
+            [
+                (64, "that is every row once. Each strip is thrown away before the next comes."),
+                (60, "to make a row of output takes k rows of input."),
+                (240, "a kernel of 5 rows needs all five of them, not four."),
+            ],
+            otherwise="60 strips; how many rows does each of them load?",
         ),
-        Mistake(
-            "One row of overlap too many",
-            "A kernel of k rows needs k − 1 rows more than it makes outputs.",
-            {"(k - 1)": "k"},
+        "best": Part(
+            12,
+            [
+                (16, "16 output rows need 20 input rows."),
+                (11, "a kernel of k rows needs k − 1 rows more than it makes outputs, not k."),
+                (3, "the strips overlap inside the memory: Δ output rows need Δ + 4 rows, not 5Δ."),
+            ],
+            otherwise="the largest Δ whose input rows fit: Δ + k − 1 of them.",
         ),
-        Mistake(
-            "Every strip is counted in full",
-            "The last strip computes only what is left, and loads no more than that needs.",
-            {"m + -(-m // delta) * (k - 1)": "-(-m // delta) * (delta + k - 1)"},
+        "rows": Part(
+            80,
+            [
+                (64, "the rows between the strips are loaded twice."),
+                (60, "count the rows of the input that each strip loads, not those of the output."),
+                (16, "that is one strip. How many are there?"),
+                (76, "each strip, the first one too, loads k − 1 rows more than it makes."),
+                (85, "a strip needs k − 1 rows more than it makes, not k."),
+            ],
+            otherwise="the number of strips, times the rows that each of them loads.",
         ),
-        Mistake(
-            "Full strips, each in full",
-            "What is left below the last full strip has to be loaded, too.",
-            {"m + -(-m // delta) * (k - 1)": "m // delta * (delta + k - 1)"},
+        "wide": Part(
+            120,
+            [
+                (80, "only 8 rows fit now, so Δ is smaller."),
+                (160, "Δ does not halve: of 16 rows four were overlap, and so are four of 8."),
+                (100, "with Δ = 6 a strip has 10 rows; they do not fit."),
+                (64, "the rows between the strips are loaded twice."),
+            ],
+            otherwise="Δ = 8 − 4, and as many strips as that takes.",
         ),
-        Mistake(
-            "No overlap",
-            "Each strip is thrown away before the next one comes: the rows between are loaded "
-            "twice.",
-            {"-(-m // delta) * (k - 1)": "k - 1"},
+        "short": Part(
+            85,
+            [
+                (81, "the last output row needs a strip of its own, with five input rows."),
+                (80, "the last output row needs a strip of its own, with five input rows."),
+                (96, "the last strip makes one row only, and loads no more than that needs."),
+            ],
+            otherwise="five strips, and a last one for a single row.",
         ),
-        Mistake(
-            "The rows in one strip",
-            "That is one strip. How many are there in all?",
-            {"m + -(-m // delta) * (k - 1)": "min(m, delta) + k - 1"},
-        ),
-        Mistake(
-            "One strip too many",
-            "m // delta + 1 adds a strip even where Δ divides m.",
-            {"-(-m // delta)": "(m // delta + 1)"},
-        ),
-        Mistake(
-            "Nothing is shared",
-            "Inside a strip neighbouring output rows share input rows: h of them need h + k − 1, "
-            "not h · k.",
-            {"m + -(-m // delta) * (k - 1)": "m * k"},
-        ),
-        Mistake(
-            "The output alone",
-            "To make a row of output takes k rows of input.",
-            {"m + -(-m // delta) * (k - 1)": "m"},
-        ),
-    ],
-    second="""
-def rows_loaded(m, k, delta):
-    total, top = 0, 0
-    while top < m:
-        height = min(delta, m - top)
-        total += height + k - 1
-        top += height
-    return total
-""",
-    draw=lambda random: (
-        f"rows_loaded({random.randint(1, 40)}, {random.randint(1, 7)}, {random.randint(1, 12)})",
-        {},
-    ),
+    },
 )
 
 BLOCK_DIAGONAL = Code(
@@ -783,7 +758,7 @@ EXERCISES = [
     FORWARD_BACKWARD,
     TWO_KERNELS,
     EXACTLY_EQUAL,
-    IM2COL,
+    ONE_CHANNEL_EACH,
     FAST_STRIPS,
     BLOCK_DIAGONAL,
     CHANNEL_SHUFFLE,

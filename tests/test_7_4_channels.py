@@ -224,17 +224,39 @@ def test_plates_without_lightness_or_noise():
     assert_close(grey, grey[:, :1].expand_as(grey))
 
 
+def test_two_digits_keep_their_own_directions_and_share_lightness_and_noise():
+    hues = torch.stack([HUE, torch.tensor([0.09, -0.06, 0.09])])
+    M = torch.rand(2, 3, 20, 20) < 0.3
+    torch.manual_seed(0)
+    one = page.plates(M[0], HUE)
+    torch.manual_seed(0)
+    P = page.overlay(M, hues)
+    assert_close(P - one, torch.where(M[1], 1.0, -1.0)[:, None] * hues[1, :, None, None])
+    torch.manual_seed(0)
+    assert_close(page.overlay(M[:1], hues[:1]), one)
+    for k, w in enumerate(([1.0, 0, -1], [1.0, -2, 1])):
+        seen = torch.einsum("c,nchw->nhw", torch.tensor(w), P)
+        assert seen[M[k]].min() > seen[~M[k]].max() - 0.2  # apart, up to the noise
+        other = seen[M[k] & M[1 - k]].mean() - seen[M[k] & ~M[1 - k]].mean()
+        assert abs(float(other)) < 0.03
+
+
 def test_a_fixed_mixture_is_not_learned_and_a_free_one_is():
     grey = torch.tensor([0.3, 0.6, 0.1])
     masks, labels = torch.rand(32, 20, 20) < 0.5, torch.arange(32) % 10
-    for w, changes in ((grey, False), (None, True)):
+    for start, changes in (((grey,), False), ((grey, True), True), ((), True)):
         torch.manual_seed(0)
-        net = page.reader(page.mixer(1, w))
+        net = page.reader(page.mixer(1, *start))
         before = [p.detach().clone() for p in net.parameters()]
         page.fit(net, masks, labels, HUE[None], steps=2)
         moved = [not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True)]
         assert moved == [changes, *[True] * 6]
     assert page.mixer(1, grey).weight.shape == (1, 3, 1, 1)
+
+
+def test_a_reader_of_two_digits_answers_for_each():
+    net = page.reader(page.mixer(2), digits=2)
+    assert page.answers(net, torch.rand(5, 3, 20, 20)).shape == (5, 10, 2)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +293,12 @@ def test_two_kernels_as_one(k_1, k_2):
     assert_close(F.conv2d(image[None], one), F.conv2d(F.conv2d(image[None], K1), K2))
 
 
-def test_im2col_is_pytorchs():
-    window_columns = lift_solution("im2col")["window_columns"]
-    image = normal(3, 4, 6)
-    for kernel in ((1, 1), (2, 3), (4, 1)):
-        assert window_columns(image, *kernel).equal(F.unfold(image[None], kernel)[0])
+def test_unmixed_channels_show_one_digit_each():
+    unmix = lift_solution("one-channel-each")["unmix"]
+    D = normal(2, 3, dtype=torch.float32)
+    W = unmix(D)
+    assert_close(W @ D.T, torch.eye(2), atol=1e-4, rtol=0)
+    assert_close(W.sum(1), torch.zeros(2), atol=1e-4, rtol=0)
 
 
 def test_narrow_is_no_worse_than_a_fitted_pair():
