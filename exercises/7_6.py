@@ -23,6 +23,7 @@ KNOBS = Values(
                 (60_074, "the maps are larger now: the first dense layer no longer reads 400."),
                 (80_958, "the biases are missing: one for each output channel or unit."),
                 (69_240, "that is the first dense layer alone."),
+                (106_154, "padding 1 in the first only: the maps are 28, 14, 12 and 6 wide."),
                 (61_706, "that is LeNet as it stands on the page."),
             ],
         ),
@@ -69,8 +70,8 @@ MODERNISE = Values(
     "lenet-modernise",
     name="modern",
     shows=(
-        "The modern network is larger in parameters, but what it really buys is work: more than "
-        "twice the products, nearly all of them in convolutions."
+        "The modern network is larger in parameters, but what it really buys is work: 2.7 times "
+        "the products, nine tenths of them in convolutions."
     ),
     parts={
         "parameters": Part(
@@ -94,6 +95,8 @@ MODERNISE = Values(
         "share": Part(
             0.9096,
             [
+                (90.96, "a share lies between 0 and 1."),
+                (91, "a share lies between 0 and 1."),
                 (0.8085, "that is the second convolution alone."),
                 (0.1011, "that is the first convolution alone."),
                 (0.0904, "that is the share of the dense layers."),
@@ -165,150 +168,68 @@ def recall_precision(C):
     draw=lambda random: ("recall_precision(C)", {"C": matrix(random, 3, 3, 0)}),
 )
 
-DEAD = Code(
-    "lenet-dead",
-    name="never_active",
+COMMON = Code(
+    "lenet-common",
+    name="split_gradient",
     shows=(
-        "With bias 0 one positive weight is enough to be active on some image: only 1 in 2²⁵ "
-        "random 5×5 filters has none. A negative bias makes dead filters common."
+        "Mean times mean is what all images push alike; the rest is a covariance. Where nothing "
+        "differs between the images, on either side, the rest is 0."
     ),
     cases=[
-        ("never_active(K, 0.0)", {"K": [[-1, -2], [-3, -1]]}),
-        ("never_active(K, 0.0)", {"K": [[-1, -2], [-3, 1]]}),
-        ("never_active(K, -1.0)", {"K": [[1, -2], [-3, 0]]}),
-        ("never_active(K, -0.5)", {"K": [[1, -2], [-3, 0]]}),
-        ("never_active(K, 0.5)", {"K": [[-1, -2], [-3, -1]]}),
-        ("never_active(K, -2.5)", {"K": [[1, 1], [-9, 1]]}),
-        ("never_active(K, -3.5)", {"K": [[1, 1], [-9, 1]]}),
-        ("never_active(K, -1.0)", {"K": [[2, -2, 0]]}),
-        ("never_active(K, 0.0)", {"K": [[0, 0], [0, 0]]}),
-        ("never_active(K, -4.0)", {"K": [[-3, -3], [2, -4]]}),
-        ("never_active(K, 2.0)", {"K": [[1, -2, -3]]}),
-        ("never_active(K, -1.0)", {"K": [[-2, -1, -3]]}),
+        ("split_gradient(D, X)", {"D": [[1], [3]], "X": [[2, 0], [4, 2]]}),
+        ("split_gradient(D, X)", {"D": [[1, -2], [-1, 2]], "X": [[3], [5]]}),
+        ("split_gradient(D, X)", {"D": [[1, 2], [5, -2], [0, 3]], "X": [[4, 4], [4, 4], [4, 4]]}),
+        ("split_gradient(D, X)", {"D": [[2, 0], [2, 0]], "X": [[1, 2, 3], [3, 0, 1]]}),
+        ("split_gradient(D, X)", {"D": [[1, 0], [0, 3], [2, -4]], "X": [[1, 2], [0, 4], [3, 1]]}),
     ],
     mistakes=[
         Mistake(
-            "All weights are added up",
-            "That is one image, all white. An image that is black where the weights are negative "
-            "does better.",
-            {"K.clamp(min=0).sum()": "K.sum()"},
+            "A sum over the images",
+            "The gradient is the mean over the images: divide by their number.",
+            {"D.T @ X / len(X)": "D.T @ X"},
         ),
         Mistake(
-            "The bias is left out",
-            "The bias is added before the ReLU: it can kill a filter, or keep it alive.",
-            {"K.clamp(min=0).sum() + b": "K.clamp(min=0).sum()"},
+            "Sums in both",
+            "Take means over the images, of the products as of `D` and `X`.",
+            {
+                "D.T @ X / len(X)": "D.T @ X",
+                "torch.outer(D.mean(0), X.mean(0))": "torch.outer(D.sum(0), X.sum(0))",
+            },
         ),
         Mistake(
-            "The bias is subtracted",
-            "The bias is added: a negative one can kill a filter.",
-            {"K.clamp(min=0).sum() + b": "K.clamp(min=0).sum() - b"},
+            "The rest comes first",
+            "Both are right, but the product of the means shall come first.",
+            {"[common, gradient - common]": "[gradient - common, common]"},
         ),
         Mistake(
-            "Weights and bias are judged apart",
-            "A positive weight may be too small to lift a negative bias above 0, and a positive "
-            "bias is enough by itself: add them up.",
-            {"K.clamp(min=0).sum() + b <= 0": "K.max() <= 0 and b <= 0"},
+            "The whole gradient in place of the rest",
+            "The two must add up to the gradient: take away from it what is common.",
+            {"[common, gradient - common]": "[common, gradient]"},
         ),
         Mistake(
-            "Only the weights' signs are asked for",
-            "A positive bias alone can make the filter active, and a negative one can keep a "
-            "positive weight from it: add up the best window and the bias.",
-            {"K.clamp(min=0).sum() + b <= 0": "(K < 0).all()"},
+            "Outputs and inputs are exchanged",
+            "A weight has a row for each output and a column for each input.",
+            {"[common, gradient - common]": "[common.T, (gradient - common).T]"},
         ),
         Mistake(
-            "Zero counts as active",
-            "At exactly 0 the ReLU puts out 0: not active. The best image has to come above 0.",
-            {"<= 0": "< 0"},
-        ),
-        Mistake(
-            "One pixel only",
-            "An image may be bright at several places at once: add up all that helps.",
-            {"K.clamp(min=0).sum()": "K.max()"},
-        ),
-        Mistake(
-            "The answer is turned round",
-            "True is asked for where the filter is never active.",
-            {"<= 0": "> 0"},
-        ),
-        Mistake(
-            "The sign of a weight is lost",
-            "A negative weight cannot help: pixels are never below 0.",
-            {"K.clamp(min=0).sum()": "K.abs().sum()"},
-        ),
-    ],
-    second="""
-def never_active(K, b):
-    best = b
-    for row in K:
-        for weight in row:
-            best = max(best, best + float(weight))
-    return not best > 0
-""",
-    draw=lambda random: (
-        f"never_active(K, {random.choice([-9.0, -4.5, -2.0, 0.0, 0.5])})",
-        {"K": matrix(random, random.randint(1, 3), random.randint(1, 3))},
-    ),
-)
-
-SHIFT = Code(
-    "lenet-shift",
-    name="shift",
-    shows=(
-        "What leaves the image is lost, and zeros come in: after this a network sees a true shift, "
-        "and no copy at the other end."
-    ),
-    cases=[
-        ("shift(X, 1, 0)", {"X": [[1, 2], [3, 4], [5, 6]]}),
-        ("shift(X, 0, 1)", {"X": [[1, 2, 3]]}),
-        ("shift(X, -1, 0)", {"X": [[1, 2], [3, 4], [5, 6]]}),
-        ("shift(X, 1, -2)", {"X": [[1, 2, 3], [4, 5, 6]]}),
-        ("shift(X, 0, 0)", {"X": [[1, 2]]}),
-        ("shift(X, 0, 3)", {"X": [[1, 2, 3]]}),
-        ("shift(X, -2, 1)", {"X": [[1, 2], [3, 4], [5, 6]]}),
-    ],
-    mistakes=[
-        Mistake(
-            "It comes back at the other end",
-            "`roll` brings what leaves the image in again on the far side. Zeros shall come in.",
-            "def shift(X, down, right):\n    return X.roll((down, right), (0, 1))\n",
-        ),
-        Mistake(
-            "Up and left",
-            "The image moves the wrong way: `down` = 1 brings a row of zeros in at the top.",
-            {"(right, -right, down, -down)": "(-right, right, -down, down)"},
-        ),
-        Mistake(
-            "Rows and columns are exchanged",
-            "`F.pad` takes the columns first: left, right, then top, bottom.",
-            {"(right, -right, down, -down)": "(down, -down, right, -right)"},
-        ),
-        Mistake(
-            "The image has grown",
-            "What is added on one side must be cut off on the other.",
-            {"(right, -right, down, -down)": "(right, 0, down, 0)"},
-        ),
-        Mistake(
-            "The edge is repeated",
-            "You let the last row or column in once more. Zeros shall come in.",
+            "Divided by one image less",
+            "That is a sample's covariance. The gradient is a plain mean: divide by the number of "
+            "images.",
             """
-def shift(X, down, right):
-    n_h, n_w = X.shape
-    rows = (torch.arange(n_h) - down).clamp(0, n_h - 1)
-    columns = (torch.arange(n_w) - right).clamp(0, n_w - 1)
-    return X[rows][:, columns]
+def split_gradient(D, X):
+    rest = (D - D.mean(0)).T @ (X - X.mean(0)) / (len(X) - 1)
+    return [torch.outer(D.mean(0), X.mean(0)), rest]
 """,
         ),
     ],
     second="""
-def shift(X, down, right):
-    n_h, n_w = X.shape
-    def at(i, j):
-        return float(X[i, j]) if 0 <= i < n_h and 0 <= j < n_w else 0.0
-    return [[at(i - down, j - right) for j in range(n_w)] for i in range(n_h)]
+def split_gradient(D, X):
+    u, x = D.mean(0), X.mean(0)
+    return [u[:, None] * x, (D - u).T @ (X - x) / len(X)]
 """,
     draw=lambda random: (
-        f"shift(X, {random.randint(-2, 2)}, {random.randint(-2, 2)})",
-        {"X": matrix(random, random.randint(2, 4), random.randint(2, 4))},
+        "split_gradient(D, X)",
+        {"D": matrix(random, 4, 2), "X": matrix(random, 4, 3)},
     ),
 )
 
@@ -376,18 +297,19 @@ RESCUE = Values(
                 (2, "2 · 2 · ¼: which factor is missing?"),
             ],
         ),
-        "product": Part(
-            1,
+        "step": Part(
+            16,
             [
-                (0.00390625, "that is with the plain weights; four of them are 4 times larger."),
-                (256, "the four slopes of at most ¼ are still there."),
-                (4, "the fifth weight has no sigmoid behind it, and is not made larger."),
-                (0.015625, "one weight is 4 times larger at each of the four steps."),
+                (4, "W gets 4 times the gradient of V; and 4W moves 4 times as far as W."),
+                (1, "the values are equal, but the gradient of W is not that of V."),
+                (0.25, "the gradient of W is larger than that of V, not smaller."),
+                (256, "that is all four layers; one step of one layer is asked for."),
             ],
         ),
         "alive": Part(
             {"steep", "tanh"},
             [
+                (["tanh", "steep"], "these are right; write them as a set: {...}."),
                 ({"tanh"}, "one more: look at the second cell."),
                 ({"steep"}, "one more: look at the second cell."),
                 ({"centred", "steep", "tanh"}, "moving a curve down does not change its slope."),
@@ -399,4 +321,4 @@ RESCUE = Values(
     },
 )
 
-EXERCISES = [KNOBS, PRECISION, DEAD, SHIFT, PERMUTE, RESCUE, MODERNISE]
+EXERCISES = [KNOBS, PRECISION, COMMON, PERMUTE, RESCUE, MODERNISE]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from helpers.data import FashionMNIST
 from helpers.sections.lenet import (
     LeNet,
     gradient_norms,
@@ -17,6 +18,7 @@ from helpers.sections.lenet import (
     spreads,
 )
 from helpers.summary import summary
+from helpers.training import evaluate
 from tools.lift import lift
 
 page = lift("7-6-lenet")
@@ -233,18 +235,42 @@ def test_mlp_has_as_many_parameters_as_lenet():
 
 
 def test_weights_in_front_of_a_sigmoid_are_scaled():
-    plain, scaled, frozen = (LeNet() for _ in range(3))
-    options = {"filters": 2, "dense": 3}
-    inits = init_xavier, partial(page.init_scaled, **options), partial(page.init_frozen, **options)
-    for net, init in zip((plain, scaled, frozen), inits, strict=True):
+    plain, scaled = LeNet(), LeNet()
+    inits = init_xavier, partial(page.init_scaled, filters=2, dense=3)
+    for net, init in zip((plain, scaled), inits, strict=True):
         torch.manual_seed(0)
         net.apply_init([torch.rand(2, 1, 28, 28)], init)
     factors = 2, 1, 2, 1, 3, 1, 3, 1, 1, 1  # weights and biases in turn; the output layer stays
-    for net in (scaled, frozen):
-        for p, q, factor in zip(plain.parameters(), net.parameters(), factors, strict=True):
-            assert_close(q, factor * p)
-    assert all(p.requires_grad for p in scaled.parameters())
-    assert [p.requires_grad for p in frozen.parameters()] == [False] * 4 + [True] * 6
+    for p, q, factor in zip(plain.parameters(), scaled.parameters(), factors, strict=True):
+        assert_close(q, factor * p)
+
+
+def test_factors_of_the_spread_and_of_the_way_back(monkeypatch):
+    model, X, y = made(), torch.rand(40, 1, 28, 28), torch.arange(40) % 10
+    for name, value in (("X", X), ("y", y)):
+        monkeypatch.setitem(page.factors.__globals__, name, value)
+    spread, back = page.factors(model)
+    with torch.no_grad():
+        outputs = record_outputs(model.net, X)
+        inputs = [X] + [outputs[k - 1] for k in (3, 7, 9, 11)]
+        wanted = [float(Z.flatten(1).var(0).sum().sqrt()) for Z in inputs]
+        at_scores = outputs[11].softmax(1) - F.one_hot(y, 10)
+        Z = outputs[10]
+        at_dense_2 = (at_scores @ model.net[11].weight) * Z * (1 - Z)
+    assert spread == pytest.approx(wanted, rel=1e-5)
+    assert back[3:] == pytest.approx([float(at_dense_2.norm() / at_scores.norm()), 1], rel=1e-4)
+
+
+def test_only_what_stands_behind_the_filters_is_trained(monkeypatch):
+    data = FashionMNIST(batch_size=128)
+    monkeypatch.setitem(page.train_dense.__globals__, "data", data)
+    model = made(nn.ReLU)
+    before = [p.detach().clone() for p in model.parameters()]
+    losses = page.train_dense(model, 2)
+    same = [torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True)]
+    assert same == [True] * 4 + [False] * 6
+    assert losses[1] == pytest.approx(evaluate(model, data)[0], rel=1e-4)
+    assert losses[1] < losses[0]
 
 
 def test_fitted_bias_predicts_each_class_as_often_as_it_occurs():
