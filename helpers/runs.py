@@ -88,7 +88,7 @@ def train(
         paths = run_files(folder, model, data, key, dtype)
         for finished, _ in paths.values():
             if state := load(finished):
-                model.to(machine.best_device()).load_state_dict(state["model"])
+                model.load_state_dict(state["model"])
                 history = History.from_data(state["history"])
                 display(history)
                 return history
