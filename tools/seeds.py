@@ -148,7 +148,9 @@ class Notes:
         import torch
 
         try:
-            sides = [torch.as_tensor(side, dtype=torch.float64) for side in (below, above)]
+            sides = [
+                torch.as_tensor(side, dtype=torch.float64, device="cpu") for side in (below, above)
+            ]
             a, b = (side.detach().flatten() for side in torch.broadcast_tensors(*sides))
         except (TypeError, ValueError, RuntimeError):
             return  # no numbers
@@ -163,7 +165,7 @@ class Notes:
         from torch.utils._pytree import tree_leaves
 
         for a, b in zip(tree_leaves(actual), tree_leaves(expected), strict=False):
-            a, b = torch.as_tensor(a).detach(), torch.as_tensor(b).detach()
+            a, b = (torch.as_tensor(side, device="cpu").detach() for side in (a, b))
             r, t = get_tolerances(a, b, rtol=rtol, atol=atol)
             error, allowed = (a.double() - b.double()).abs(), t + r * b.double().abs()
             if a.numel() and t + r > 0:
