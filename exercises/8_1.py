@@ -309,6 +309,7 @@ SMALL = Values(
                 (1, "the convolutions are padded: only the poolings shrink the maps."),
                 (4, "how many places has a window of 3 on 13 pixels, if it moves by 2?"),
             ],
+            otherwise="not this. How many places has a window of 3 on 28 pixels, if it moves by 2?",
         ),
         "times": Part(
             2.9,
@@ -351,8 +352,14 @@ INGREDIENTS = Values(
         "decides": Part(
             "ReLU",
             [
-                ("dropout", "it changes the accuracy by some points. With sigmoids, is there any?"),
-                ("shifts", "they change the accuracy by some points. With sigmoids, is there any?"),
+                (
+                    "dropout",
+                    "it changes the accuracy by a few points. Is it above chance with sigmoids?",
+                ),
+                (
+                    "shifts",
+                    "they change the accuracy by a few points. Is it above chance with sigmoids?",
+                ),
             ],
         ),
         "ahead": Part(
@@ -444,6 +451,7 @@ PATCHES = Values(
                     "inside, edges and corners are nine patches: is any a mixture of the others?",
                 ),
             ],
+            otherwise="not this. Write down the nine patches: how many are linearly independent?",
         ),
         "shuffled": Part(
             "yes",
