@@ -46,7 +46,7 @@ SMALL = Values(
             12.25,
             [
                 (16, "a window in the corner meets 9 of the 16 places, not all of them."),
-                (25, "on 4×4 places no window of 5×5 lies on the map as a whole."),
+                (25, "no 5×5 window fits on a map of 4×4 places."),
                 (9, "that is a window in the corner. Take the mean over all 16 places."),
                 (3.5, "along one axis. There are two."),
                 (12.3, "right so far. Now to the nearest 0.01."),
@@ -160,7 +160,7 @@ def widen(W, k):
         ),
         Mistake(
             "The kernel is stretched",
-            "The weights stay as they are, at the places where they are. Only zeros come around.",
+            "The weights stay as they are, side by side. Zeros are added around them.",
             """
 def widen(W, k):
     return F.interpolate(W, size=(k, k))
@@ -393,7 +393,7 @@ def exchanged(Y, own):
             {"Z[:, own] = Y[:, own].roll(1, 0)": "Z = Y.roll(1, 0)"},
         ),
         Mistake(
-            "From the image behind",
+            "From the next image",
             "Image n gets the branch of image n − 1, and image 0 that of the last.",
             {"roll(1, 0)": "roll(-1, 0)"},
         ),
@@ -445,7 +445,7 @@ STARTS = Values(
         "Xavier": Part(
             0.5,
             [
-                (1, "so it would be without the ReLU, which keeps half of the mean square."),
+                (1, "that would be right without the ReLU, which keeps half of the mean square."),
                 (0.25, "n v is 2 n / (n + n) = 1 here; then the ReLU halves."),
                 (0.707, "that is the factor of the root mean square."),
             ],
