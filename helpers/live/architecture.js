@@ -188,11 +188,11 @@ export const view = {
   invite: "Change the text, and try to",
   tries: [
     {
-      ask: "see more than 200×200 with less than 20 million parameters",
+      ask: "see more than 200×200 with fewer than 20 million parameters",
       met: (now) => sees(now) > 200 && total(rowsOf(now), "params") < 20e6,
     },
     {
-      ask: "keep VGG-11's blocks and 10 scores at 224×224, with less than 30 million parameters",
+      ask: "keep VGG-11's blocks and 10 scores at 224×224, with fewer than 30 million parameters",
       met: (now) => now.side === 224 && plan(now) === VGG_11 && total(rowsOf(now), "params") < 30e6,
     },
     { ask: "see all of 224×224", met: (now) => now.side === 224 && sees(now) >= 224 },

@@ -51,10 +51,10 @@ const atFirst = (state) => results({ ...state, X: state.first });
 const examplesOf = (places) => [...new Set(places.map((at) => place(at).example))].sort();
 /** Values that a hand has changed. @param {State} state */
 const touched = ({ X, first }) => [...X.keys()].filter((at) => X[at] !== first[at]);
-/** Values whose outputs have moved though they themselves are as they were. @param {State} state */
+/** Values as they were whose outputs have moved, by as much as is printed. @param {State} state */
 export function dragged(state) {
   const [now, before, own] = [results(state), atFirst(state), touched(state)];
-  return [...now.keys()].filter((at) => !own.includes(at) && Math.abs(now[at].y - before[at].y) > 1e-6);
+  return [...now.keys()].filter((at) => !own.includes(at) && Math.abs(now[at].y - before[at].y) > 0.005);
 }
 /** Examples that a hand has left alone, and whose outputs move. @param {State} state */
 const others = (state) =>
