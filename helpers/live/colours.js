@@ -23,15 +23,11 @@ export function mix(pixels, [red, green, blue]) {
 
 /** @param {State} state */
 const weightsOf = ({ red, green, blue }) => [red, green, blue];
-
 /** @param {number} weight */
 const signed = (weight) => (weight < 0 ? `(${number(weight, 2)})` : number(weight, 2));
 
-/** @type {number[]} */
-let pixels = [];
-
-/** @type {number[]} */
-let dots = [];
+/** @type {number[][]} */
+let [pixels, dots] = [[], []];
 
 /** Whether the digit of the dots stands out of their lightness and noise. @param {State} state */
 function readable(state) {
@@ -124,10 +120,9 @@ function build(live) {
   const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip" })];
   const [input, output] = [panel("three channels", photo), panel("one output channel", canvas)];
   const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
-  for (const picture of [plate, seen]) {
-    const name = html("p", {}, picture === plate ? "dots" : "one output channel");
+  for (const [name, picture] of Object.entries({ dots: plate, "one output channel": seen })) {
     const layers = html("div", { class: "layers" }, picture);
-    live.stage.append(html("figure", { class: "panel plate" }, name, layers));
+    live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), layers));
   }
   const scale = html("div", { class: "scale" });
   const axis = html("p", {}, "One pixel in nine, and greys, at their outputs:");

@@ -27,9 +27,8 @@ function layers({ weights, scales }) {
   return kept.layers;
 }
 
-/** Cross-correlation of n×n maps with 5×5 kernels, p zeros around, and a ReLU.
- * @param {Float32Array} X @param {number} n @param {Float32Array} W @param {number[]} biases
- * @param {number} p */
+/** Cross-correlate n×n maps with 5×5 kernels, p zeros around; ReLU. @param {Float32Array} X
+ * @param {number} n @param {Float32Array} W @param {number[]} biases @param {number} p */
 function convolve(X, n, W, biases, p) {
   const [out, from] = [n + 2 * p - 4, X.length / n / n];
   const Y = new Float32Array(biases.length * out * out);
@@ -136,10 +135,10 @@ function build(live) {
   });
   live.stage.append(html("div", { class: "classes" }, ...bars.map(({ row }) => row)));
   const still = { right: 0, down: 0, drawn: false, cleared: false };
-  const patch = (/** @type {number} */ item) => ({ item, image: pixels(live.start, item), ...still });
-  live.choice("Item", Object.fromEntries(live.start.names.map((name, item) => [name, patch(item)])));
-  const cleared = { item: -1, image: Array(784).fill(0), ...still, drawn: true, cleared: true };
-  live.button("Clear", () => live.change(cleared));
+  live.choice("Item", Object.fromEntries(live.start.names.map((name, item) =>
+    [name, { item, image: pixels(live.start, item), ...still }])));
+  const none = { item: -1, image: Array(784).fill(0), right: 0, down: 0, drawn: true, cleared: true };
+  live.button("Clear", () => live.change(none));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, ...at } = live.state;
     live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });

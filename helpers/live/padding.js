@@ -25,9 +25,8 @@ export function unread({ n, k, p, s }) {
   return { inside, border: cells.length - inside.length };
 }
 
-/** @param {State} state */
-const misses = (state) => unread(state).inside.length > 0;
-
+/** Whether windows of 3 cells miss one of the input. @param {State} state */
+const misses = (state) => state.k === 3 && unread(state).inside.length > 0;
 /** @param {State} state */
 const outputs = ({ n, k, p, s }) => windows(n, k, p, s).out;
 
@@ -187,17 +186,12 @@ function drawMap(picture, { n, k, p, s, i, j, out, reads }) {
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
-  name: "padding",
-  build,
-  say,
+  name: "padding", build, say,
   invite: "Drag the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
-    {
-      ask: "miss a cell of the image, with kernel 3 and padding 1",
-      met: (at) => at.k === 3 && at.p === 1 && misses(at),
-    },
-    { ask: "miss one with kernel 3 and stride 2", met: (at) => at.k === 3 && at.s === 2 && misses(at) },
+    { ask: "miss a cell of the image, with kernel 3 and padding 1", met: (at) => at.p === 1 && misses(at) },
+    { ask: "miss one with kernel 3 and stride 2", met: (at) => at.s === 2 && misses(at) },
     {
       ask: "read each cell of the input once, with a kernel above 1",
       met: ({ n, k, p, s }) => k > 1 && windows(n, k, p, s).reads.slice(p, p + n).every((r) => r === 1),
