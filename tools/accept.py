@@ -26,6 +26,14 @@ SMALL = (110, 110, 200, 200)  # pixels, the widths of the accepted views
 OVERLAID = ".bd-header-article, .skip-link, #pst-back-to-top { display: none !important }"
 TOLERANCE = 28  # of 255, in the mean over a neighbourhood: fonts differ between machines
 
+STANDS_STILL = """figure => {  // its view has come alive, and its height has stayed for ten frames
+  figure.scrollIntoView()
+  const views = [...figure.querySelectorAll('[data-live]')]
+  const awake = views.every(view => view.querySelector('.alive'))
+  figure.frames = awake && figure.height === figure.offsetHeight ? figure.frames + 1 : 0
+  figure.height = figure.offsetHeight
+  return figure.frames > 9
+}"""
 ON_WHOLE_PIXELS = """figure => {  // or a line more of text above would blur it otherwise
   const {x, y} = figure.getBoundingClientRect()
   figure.style.translate = `${Math.round(x) - x}px ${Math.round(y + scrollY) - y - scrollY}px`
@@ -49,6 +57,7 @@ def draw(started: Browser, html: Path, page: str) -> dict[str, list[bytes]]:
         figures = opened.locator("article .cell_output figure[id]")
         for number in range(figures.count()):
             figure = figures.nth(number)
+            opened.wait_for_function(STANDS_STILL, arg=figure.element_handle())
             figure.evaluate(ON_WHOLE_PIXELS)
             name = figure.get_attribute("id") or ""
             views.setdefault(name, []).append(figure.screenshot(animations="disabled"))
