@@ -10,6 +10,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SITE   := $(VENV)/.site
 READY  := $(VENV)/.ready
 D2L    := d2l==1.0.3
+NODE   := tools/js/node_modules/.package-lock.json
 CORES   = import os; n = os.environ.get("OMP_NUM_THREADS"); print(max(1, min(4, os.cpu_count() // int(n or 1))))
 JOBS   ?= $(shell $(PYTHON) -c '$(CORES)')
 PAGE   ?=
@@ -61,7 +62,12 @@ test test-all: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## re-execute all pages, test helpers, operators, site (one page: TESTS="-k 7-5-pooling")
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not slow" $(TESTS)
 
-test-all: $(READY) ## what is slow and `make test` leaves out
+# TypeScript and ESLint check the scripts of live views; they need Node 20.
+$(NODE): tools/js/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-fund --no-audit --prefix tools/js && touch $@; \
+	else echo "No npm: the scripts' types and style are not tested."; fi
+
+test-all: $(READY) $(NODE) ## what is slow and `make test` leaves out
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(TESTS)
 
 pdf: book ## the whole book as one PDF, _build/book.pdf

@@ -13,8 +13,6 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from extensions.notebooks.bundle import set_up_cells
 from helpers.live import padding_stride
 
-beside = Path(sys.executable).with_name("jupyter-lab")
-LAB = os.environ.get("BOOK_JUPYTERLAB") or (str(beside) if beside.is_file() else None)
 TOKEN = "token"
 KERNEL = '{{"argv": ["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"], '
 KERNEL += '"display_name": "Python 3", "language": "python"}}'
@@ -35,8 +33,6 @@ def carried() -> nbformat.NotebookNode:
 @pytest.fixture
 def lab(tmp_path):
     """JupyterLab on loopback, in a folder and with settings of its own; returns its address."""
-    if LAB is None:
-        pytest.skip("no JupyterLab: install it, or name one in BOOK_JUPYTERLAB")
     nbformat.write(carried(), tmp_path / "notebook.ipynb")
     kernel = tmp_path / "share" / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
@@ -45,7 +41,8 @@ def lab(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment |= homes | {"JUPYTER_PATH": str(tmp_path / "share")}
     port = 18_000 + os.getpid() % 10_000
-    command = [LAB, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={tmp_path}"]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)

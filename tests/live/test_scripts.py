@@ -12,7 +12,7 @@ FOLDER = ROOT / "tools" / "js"
 @pytest.mark.slow
 def test_types_and_style_of_the_scripts():
     if not (FOLDER / "node_modules").is_dir():
-        pytest.skip("no Node packages: npm ci --prefix tools/js")
+        pytest.skip("no Node packages: make test-all installs them where it finds npm")
     run = subprocess.run(
         ["npm", "run", "--silent", "check"], cwd=FOLDER, capture_output=True, text=True
     )
