@@ -376,6 +376,7 @@ def classifier(*layers, lr=0.1):
         ([nn.Flatten(), nn.Linear(784, 10).double()], r"torch.float32: call model.float\(\)"),
         ([nn.Conv2d(1, 10, 28)], r"shape \(N, 10, 1, 1\); \(N, 10\) is expected.*nn.Flatten"),
         ([nn.Flatten(0), nn.Linear(1568, 10)], r"shape \(10\); \(N, 10\)|10 for 2 images"),
+        ([nn.Flatten(0), nn.Linear(784, 10)], r"\(in layer net.1, Linear\)\.$"),
         ([nn.Flatten(), nn.LSTM(784, 10)], "puts out a tuple: return one tensor"),
     ],
 )
