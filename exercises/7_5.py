@@ -430,7 +430,7 @@ MINIMUM = Code(
         Mistake(
             "There are zeros at the border",
             "Padded with 0, a border of positive numbers becomes 0. Nothing at the border may win: "
-            "let max-pooling pad −X.",
+            "let `F.max_pool2d` pad −X.",
             """
 def min_pool2d(X, k, stride=None, padding=0):
     return -F.max_pool2d(F.pad(-X[None], (padding,) * 4), k, stride)[0]
