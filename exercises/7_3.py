@@ -264,7 +264,7 @@ def mirror(X, p, repeat=False):
 SHORT = SLICES.replace("max(n - first - p, 0)", "n - first - p")
 NO_TEST = (
     "Here p is too large for the smaller side: one row, for example, has no other row to show. A "
-    "slice beyond the end is merely shorter, and says nothing. Test p first."
+    "slice beyond the end is merely shorter, and says nothing. Test p first, by the smaller side."
 )
 ONE_LIMIT = (
     "Your limit for p is right with `repeat`. Without it the mirror stands on the last cell, and "
@@ -657,9 +657,9 @@ OTHER_FRAMEWORK = Code(
             {"max((windows - 1) * s + k - n, 0)": "max(k - s, 0)"},
         ),
         Mistake(
-            "k − s may be negative",
-            "Then nothing is added. And it is the total only where s divides n; elsewhere the last "
-            "window starts nearer to the end.",
+            "k − s alone is not the total",
+            "It is where s divides n and k ≥ s. Elsewhere the last window starts nearer to the "
+            "end: where?",
             {"max((windows - 1) * s + k - n, 0)": "k - s"},
         ),
         Mistake(
