@@ -309,7 +309,6 @@ RESCUE = Values(
         "alive": Part(
             {"steep", "tanh"},
             [
-                (["tanh", "steep"], "these are right; write them as a set: {...}."),
                 ({"tanh"}, "one more: look at the second cell."),
                 ({"steep"}, "one more: look at the second cell."),
                 ({"centred", "steep", "tanh"}, "moving a curve down does not change its slope."),
