@@ -26,6 +26,7 @@ KNOBS = Values(
                 (106_154, "padding 1 in the first only: the maps are 28, 14, 12 and 6 wide."),
                 (61_706, "that is LeNet as it stands on the page."),
             ],
+            otherwise="not this. How wide are the last maps, and how many values do they hold?",
         ),
         "wide": Part(
             117_078,
@@ -44,6 +45,7 @@ KNOBS = Values(
                 (44_190, "the biases are missing: one for each output channel or unit."),
                 (30_840, "that is the first dense layer alone."),
             ],
+            otherwise="not this. How wide are the last maps, and how many values do they hold?",
         ),
         "work": Part(
             4,
@@ -52,6 +54,7 @@ KNOBS = Values(
                 (8, "the maps keep their size; only the two numbers of channels double."),
                 (1, "the maps keep their size, but each place costs more."),
             ],
+            otherwise="not this. Write c_o c_i k² n² for both networks, and divide.",
         ),
         "sees": Part(
             10,
@@ -62,6 +65,7 @@ KNOBS = Values(
                 (12, "a pooling of 2 adds one step, not two."),
                 (14, "that is LeNet's 5×5 kernels, before the second pooling."),
             ],
+            otherwise="not this. Start from 1 pixel; each layer adds k − 1 steps.",
         ),
     },
 )
@@ -82,6 +86,7 @@ MODERNISE = Values(
                 (101_370, "the second convolution reads 16 maps, not one."),
                 (61_706, "that is LeNet."),
             ],
+            otherwise="not this. Add four layers up: two convolutions, two dense ones.",
         ),
         "work": Part(
             1_117_056,
@@ -91,6 +96,7 @@ MODERNISE = Values(
                 (416_520, "that is LeNet."),
                 (105_866, "these are parameters: each weight of a kernel is used at every place."),
             ],
+            otherwise="not this. The kernels' weights times 28·28 and 14·14 places, then the rest.",
         ),
         "share": Part(
             0.9096,
@@ -103,6 +109,7 @@ MODERNISE = Values(
                 (0.0453, "that is the convolutions' share of the parameters."),
             ],
             digits=2,
+            otherwise="not this. The products of both convolutions, divided by all products.",
         ),
     },
 )
@@ -296,6 +303,7 @@ RESCUE = Values(
                 (0.5, "in 2 · sigmoid(2z) both twos count."),
                 (2, "2 · 2 · ¼: which factor is missing?"),
             ],
+            otherwise="not this. Differentiate 2 · sigmoid(2z) − 1 at z = 0.",
         ),
         "step": Part(
             16,
@@ -305,17 +313,19 @@ RESCUE = Values(
                 (0.25, "the gradient of W is larger than that of V, not smaller."),
                 (256, "that is all four layers; one step of one layer is asked for."),
             ],
+            otherwise="not this. How much larger is W's gradient, and how far does 4W go for it?",
         ),
         "alive": Part(
             {"steep", "tanh"},
             [
-                ({"tanh"}, "one more: look at the second cell."),
-                ({"steep"}, "one more: look at the second cell."),
+                ({"tanh"}, "one more: run the cell that measures all three."),
+                ({"steep"}, "one more: run the cell that measures all three."),
                 ({"centred", "steep", "tanh"}, "moving a curve down does not change its slope."),
                 ({"centred", "tanh"}, "moving a curve down does not change its slope."),
                 ({"centred"}, "moving a curve down does not change its slope."),
                 (set(), "a slope of 1 takes nothing away."),
             ],
+            otherwise='not this. Give a set of names, such as {"centred"}.',
         ),
     },
 )

@@ -10,10 +10,7 @@ import { clamp, diverging, html, number, paint, svg } from "./view.js";
 
 const CHANNELS = /** @type {const} */ (["red", "green", "blue"]);
 
-/**
- * One output for each pixel.
- * @param {number[]} pixels Red, green, blue of each. @param {number[]} weights
- */
+/** One output for each pixel. @param {number[]} pixels Red, green, blue of each. @param {number[]} weights */
 export function mix(pixels, [red, green, blue]) {
   const values = [];
   for (let at = 0; at < pixels.length; at += 3)
@@ -29,12 +26,12 @@ const signed = (weight) => (weight < 0 ? `(${number(weight, 2)})` : number(weigh
 /** @type {number[][]} */
 let [pixels, dots] = [[], []];
 
-/** Whether the digit of the dots stands out of their lightness and noise. @param {State} state */
+/** Whether the digit of the dots stands well out of their lightness and noise. @param {State} state */
 function readable(state) {
   const [weights, { hue, spread: [lightness, noise] }] = [weightsOf(state), state];
   const sum = weights.reduce((a, b) => a + b);
   const blur = Math.hypot(lightness * sum, noise * Math.hypot(...weights));
-  return Math.abs(mix(hue, weights)[0]) > 2 * blur;
+  return Math.abs(mix(hue, weights)[0]) > 3 * blur;
 }
 
 /** @param {State} state */
@@ -127,7 +124,12 @@ function build(live) {
   const scale = html("div", { class: "scale" });
   const axis = html("p", {}, "One pixel in nine, and greys, at their outputs:");
   live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
-  for (const key of CHANNELS) live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
+  for (const key of CHANNELS) {
+    const slider = live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
+    let before = 0; // a finger that goes on to scroll the page has moved the slider first
+    slider.addEventListener("pointerdown", () => (before = live.state[key]));
+    slider.addEventListener("pointercancel", () => live.change({ [key]: before }));
+  }
   const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds.`;
   live.words.append(html("p", { class: "cost" }, `${cost} A 3×3 kernel: nine times as many.`));
   const where = () => [Math.floor(live.state.at / size), live.state.at % size];
@@ -189,10 +191,8 @@ export const view = {
   tries: [
     { ask: "answer 0 for every grey, and not for the flower", met: ignoresGrey },
     { ask: "get more from the heart than from petals and leaves", met: (state) => highest(state, "heart") },
-    {
-      ask: "answer 0 for every grey, and more for the leaves than for the flower",
-      met: (state) => ignoresGrey(state) && highest(state, "leaves"),
-    },
-    { ask: "read the digit in the dots", met: readable },
+    { ask: "answer 0 for every grey, and more for the leaves than for the flower",
+      met: (state) => ignoresGrey(state) && highest(state, "leaves") },
+    { ask: "make the digit stand out of the dots", met: readable },
   ],
 };

@@ -77,8 +77,7 @@ function compute(state) {
   const first = convolve(Float32Array.from(state.image, (v) => v / 255), SIDE, W1, b1, 2);
   const second = convolve(pool(first, SIDE), 14, W2, b2, 0);
   const relu = (/** @type {Float32Array} */ Z) => Z.map((z) => Math.max(0, z));
-  const hidden = relu(dense(relu(dense(pool(second, 10), W3, b3)), W4, b4));
-  const scores = dense(hidden, W5, b5);
+  const scores = dense(relu(dense(relu(dense(pool(second, 10), W3, b3)), W4, b4)), W5, b5);
   const powers = Array.from(scores, (score) => Math.exp(score - Math.max(...scores)));
   return { maps: [first, second], p: powers.map((power) => power / powers.reduce((a, b) => a + b)) };
 }
@@ -140,8 +139,9 @@ function build(live) {
   const none = { item: -1, image: Array(784).fill(0), right: 0, down: 0, drawn: true, cleared: true };
   live.button("Clear", () => live.change(none));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
-    const { image, ...at } = live.state;
-    live.change({ image: shift(image, down, right), right: at.right + right, down: at.down + down });
+    const { image, item, drawn, right: x, down: y } = live.state; // an item that comes back comes back whole
+    const moved = drawn ? shift(image, down, right) : shift(pixels(live.start, item), y + down, x + right);
+    live.change({ image: moved, right: x + right, down: y + down });
   };
   const ways = [["←", "left", 0, -1], ["↑", "up", -1, 0], ["↓", "down", 1, 0], ["→", "right", 0, 1]];
   for (const [sign, name, down, right] of /** @type {[string, string, number, number][]} */ (ways)) {

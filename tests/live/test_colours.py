@@ -85,8 +85,32 @@ def test_the_dots_are_read_along_red_minus_blue_and_not_in_one_channel(page):
         weigh(page, **{"red": 0, "green": 0, "blue": 0, name: 1})
         page.wait_for_timeout(50)
         assert page.locator("li.met", has_text="digit").count() == 0
+    weigh(page, red=1, green=-1, blue=0)  # there it is weak
+    reaches(page, "the heart")
+    assert page.locator("li.met", has_text="digit").count() == 0
     weigh(page, red=1, green=0, blue=-1)
     reaches(page, "digit")
+
+
+def test_a_finger_that_scrolls_leaves_a_slider_as_it_is(open_page):
+    """The browser moves the slider at the first touch, before it knows that the finger scrolls."""
+    html = mix_colours()._repr_mimebundle_()["text/html"]
+    page = open_page(html, width=390, has_touch=True, is_mobile=True)
+    page.wait_for_selector(".scale span")
+    slider = page.get_by_role("slider", name="green")
+    slider.scroll_into_view_if_needed()
+    before, box = page.evaluate("scrollY"), slider.bounding_box()
+    touch = page.context.new_cdp_session(page)
+    x, y = box["x"] + 0.1 * box["width"], box["y"] + box["height"] / 2
+    for step in range(12):
+        event = "touchMove" if step else "touchStart"
+        points = [{"x": x, "y": y - 15 * step}]
+        touch.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("y => scrollY > y", arg=before)
+    page.wait_for_timeout(100)
+    assert slider.input_value() == "0.6"
+    assert "0.6·100" in page.locator(".said").inner_text()
 
 
 def test_a_slider_by_keyboard(page):

@@ -119,6 +119,21 @@ def test_arrow_keys_move_the_image(page, view):
     assert text == f"moved 2 to the right and 1 down. {sentence}"
 
 
+def test_an_item_that_was_moved_out_comes_back_whole(page, view):
+    """Cut off, it would count as not moved, and have another answer."""
+    for name in ("Move left", "Move right"):
+        for _ in range(20):
+            page.get_by_role("button", name=name).click()
+    says(page, view.says)
+
+
+def test_on_a_phone_drawing_and_maps_are_on_one_screen(open_page, view):
+    page = open_page(view._repr_mimebundle_()["text/html"], width=390)
+    page.wait_for_selector(".alive")
+    drawing, maps = (page.locator(part).bounding_box() for part in (".ink", ".of-16"))
+    assert 0 < maps["y"] + maps["height"] - drawing["y"] < 650
+
+
 def test_another_item_and_back(page, view):
     seven = lenet_live(item=7).says
     assert seven != view.says
