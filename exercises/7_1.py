@@ -267,8 +267,8 @@ KEY = Code(
     "key",
     name="find",
     shows=(
-        "Weights that add up to 0 ignore even brightness. The place of the best window moves with "
-        "the thing: no weight knows where it is."
+        "Weights that add up to 0 ignore uniform brightness. The place of the best window moves "
+        "with the thing: no weight knows where it is."
     ),
     cases=[
         ("find(X, K)", {"X": [[0, 0, 0, 0], [0, 1, 0, 0]], "K": [[1, 0]]}),
@@ -509,9 +509,9 @@ INVARIANCE_HURTS = Values(
         "upper": Part(
             1 / 7,
             [
-                (1 / 8, "the rows run from 0 to 1: row 7 is 1, so row 1 is one *seventh*."),
-                (1.0, "divide the number of the row by 7."),
-                (2 / 7, "rows count from 0: row 1 is the second."),
+                (1 / 8, "from 0 to 1, eight rows make *seven* steps: this is one seventh."),
+                (1.0, "the last row is 1, and this is the second: count its steps."),
+                (2 / 7, "the top row is 0, so the second is *one* step up from it."),
                 (0.0, "pixel + row − 1 with a pixel of 1 leaves the row."),
                 (8 / 7, "pixel + row − 1: the 1 is taken off again."),
             ],
@@ -521,10 +521,10 @@ INVARIANCE_HURTS = Values(
         "lower": Part(
             6 / 7,
             [
-                (6 / 8, "the rows run from 0 to 1: row 7 is 1, so row 6 is six *sevenths*."),
-                (1.0, "rows count from 0, and row 7 is 1."),
-                (6.0, "divide the number of the row by 7."),
-                (5 / 7, "rows count from 0: row 6 is the seventh."),
+                (6 / 8, "from 0 to 1, eight rows make *seven* steps: this is six sevenths."),
+                (1.0, "the bottom row is 1; this is one step less."),
+                (6.0, "six steps are right, of one seventh each."),
+                (5 / 7, "the bottom row is seven sevenths, so the second from below is six."),
                 (13 / 7, "pixel + row − 1: the 1 is taken off again."),
             ],
             digits=2,

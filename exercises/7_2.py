@@ -80,7 +80,7 @@ DESIGN = Values(
     name="design",
     shows=(
         "A second derivative answers to thin lines and to both sides of an edge, not to ramps. And "
-        "against noise only a mean *along* an edge helps: across it, edge and noise shrink alike."
+        "against noise a mean *along* an edge helps; a mean of three across it weakens both alike."
     ),
     parts={
         "ramp": Part(

@@ -171,8 +171,8 @@ DARK_FRAME = Code(
         ),
         Mistake(
             "Invented pixels are in the mean",
-            "You continued the image with its last pixels. They weigh twice then; cells outside "
-            "should not count at all.",
+            "You continued the image with its last pixels, so these weigh more than once. Cells "
+            "outside should not count at all.",
             """
 def mean_inside(X, k):
     padded = F.pad(X[None, None], (k // 2,) * 4, mode="replicate")
@@ -221,6 +221,15 @@ def mean_inside(X, k):
 """,
         ),
         Mistake(
+            "The image is taken for a square",
+            "`use_count` counts for n×n pixels. X may have other numbers of rows and of columns.",
+            """
+def mean_inside(X, k):
+    total = F.conv2d(X[None, None], torch.ones(1, 1, k, k), padding=k // 2)[0, 0]
+    return total / use_count(X.shape[0], k, k // 2)
+""",
+        ),
+        Mistake(
             "This is the sum",
             "The number of pixels by which to divide is missing.",
             {"return total / count": "return total"},
@@ -251,6 +260,17 @@ def mirror(X, p, repeat=False):
         X = torch.cat([before, X, after]).T
     return X
 """
+
+SHORT = SLICES.replace("max(n - first - p, 0)", "n - first - p")
+NO_TEST = (
+    "Here p is too large for the smaller side: one row, for example, has no other row to show. A "
+    "slice beyond the end is merely shorter, and says nothing. Test p first, by the smaller side."
+)
+ONE_LIMIT = (
+    "Your limit for p is right with `repeat`. Without it the mirror stands on the last cell, and "
+    "one cell fewer is left to show: of one row none."
+)
+TEST = "    if p > min(X.shape):\n        raise ValueError\n    for _ in range(2):"
 
 MIRROR = Code(
     "mirror",
@@ -314,10 +334,24 @@ def mirror(X, p, repeat=False):
 """,
         ),
         Mistake(
+            "One limit for both mirrors",
+            ONE_LIMIT,
+            SLICES.replace("    for _ in range(2):", TEST),
+        ),
+        Mistake(
+            "One limit for two mirrors",
+            ONE_LIMIT,
+            SHORT.replace("    for _ in range(2):", TEST),
+        ),
+        Mistake(
             "Too large a p passes in silence",
-            "A mirror cannot show more cells than there are. A slice beyond the end is merely "
-            "shorter, and says nothing: test p first, against the smaller side.",
+            NO_TEST,
             SLICES,
+        ),
+        Mistake(
+            "Too large a p gives something else",
+            NO_TEST,
+            SHORT,
         ),
         Mistake(
             "A p that is allowed is refused",
@@ -373,7 +407,7 @@ def mirror(X, p, repeat=False):
         f"mirror(X, {random.randint(0, 4)}, {random.choice([True, False])})",
         {"X": matrix(random, random.randint(1, 4), random.randint(1, 4))},
     ),
-    without=("pad", "mirrored", "RULES"),
+    without=("pad", "mirrored"),
 )
 
 STRIDE_AUDIO = Code(
@@ -613,6 +647,22 @@ OTHER_FRAMEWORK = Code(
             {"max((windows - 1) * s + k - n, 0)": "k - 1"},
         ),
         Mistake(
+            "This keeps the size",
+            "That many cells give n values. With stride s only n/s of them are wanted, rounded up.",
+            {"max((windows - 1) * s + k - n, 0)": "max((n - 1) * s + k - n, 0)"},
+        ),
+        Mistake(
+            "k − s is not always the total",
+            "It is where s divides n. Elsewhere the last window starts nearer to the end: where?",
+            {"max((windows - 1) * s + k - n, 0)": "max(k - s, 0)"},
+        ),
+        Mistake(
+            "k − s alone is not the total",
+            "It is where s divides n and k ≥ s. Elsewhere the last window starts nearer to the "
+            "end: where?",
+            {"max((windows - 1) * s + k - n, 0)": "k - s"},
+        ),
+        Mistake(
             "One window is missing",
             "n/s is rounded up: a rest at the end gets a window of its own.",
             {"math.ceil(n / s)": "(n // s)"},
@@ -655,8 +705,8 @@ HALF_STRIDE = Code(
     "half-stride",
     name="transposed2d",
     shows=(
-        "Each value writes one kernel, and overlaps add up. That is corr2d read backwards: the "
-        "same pairs of cells, the same weights, the other direction."
+        "Each value writes one kernel, and overlaps add up. Now the two guesses: is it the "
+        "gradient of strided_corr2d, and does it undo it?"
     ),
     cases=[
         ("transposed2d(Y, K)", {"Y": [[1, 2]], "K": [[1, 10, 100]]}),
@@ -694,6 +744,21 @@ HALF_STRIDE = Code(
             "This is the result for stride 1. One row down in Y means `stride` rows down in the "
             "output.",
             {"full = Y.new_zeros(": "stride = 1\n    full = Y.new_zeros("},
+        ),
+        Mistake(
+            "The stride makes room, but is not used to write",
+            "The size is right. The value in row i writes from row i · stride on, and likewise in "
+            "its column.",
+            {"i * stride, j * stride": "i, j"},
+        ),
+        Mistake(
+            "m · stride cells are not the size",
+            "Between m values there are m − 1 steps, and the last kernel needs k cells: "
+            "(m − 1) · stride + k.",
+            {
+                "full = Y.new_zeros((m_h - 1) * stride + k_h, (m_w - 1) * stride + k_w)": "full = "
+                "Y.new_zeros(m_h * stride, m_w * stride)"
+            },
         ),
         Mistake(
             "Nothing is cut off",

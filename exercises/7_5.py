@@ -26,8 +26,8 @@ POOLING_COST = Values(
             [
                 (9, "the first value is compared with nothing: nine values, eight comparisons."),
                 (36, "not every pair. Keep the largest so far, and compare it with the next."),
-                (3, "log₂ 9 rounds, perhaps, but how many comparisons are made in all?"),
-                (4, "that is one in a window of five values. Here are nine."),
+                (3, "three comparisons find the largest of four values. Here are nine."),
+                (4, "four comparisons find the largest of five values. Here are nine."),
             ],
         ),
         "28×28": Part(
@@ -140,6 +140,11 @@ def average_by_convolution(X, pool_size):
             },
         ),
         Mistake(
+            "The stride is the height in both directions",
+            "A window may be wider than it is high: the stride is (k_h, k_w).",
+            {", stride=pool_size": ", stride=pool_size[0]"},
+        ),
+        Mistake(
             "Divided by k_h + k_w",
             "A window has k_h · k_w values.",
             {"1 / (k_h * k_w)": "1 / (k_h + k_w)"},
@@ -156,7 +161,10 @@ def average_by_convolution(X, pool_size):
     means = F.conv2d(maps, torch.ones(1, 1, *pool_size), stride=pool_size) / area
     return means.reshape(*X.shape[:2], *means.shape[2:])
 """,
-    without=("avg_pool2d", "AvgPool2d", "adaptive_avg_pool2d", "mean"),
+    without=(
+        *("pool2d", "avg_pool2d", "AvgPool2d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool3d"),
+        *("mean", "nanmean"),
+    ),
     draw=lambda random: (
         f"average_by_convolution(X, ({random.randint(1, 3)}, {random.randint(1, 3)}))",
         {"X": nested(random, random.randint(1, 2), random.randint(1, 3), random.randint(3, 5), 4)},
@@ -201,12 +209,35 @@ NO_CONVOLUTION = Values(
     },
 )
 
+ROWS = """
+def max_from_relu(X, k):
+    for _ in range(2):
+        X = X[: len(X) // k * k]
+        t = X[0::k]
+        for r in range(1, k):
+            v = X[r::k]
+            t = STEP
+        X = t.T
+    return X
+"""
+CELLS = """
+def max_from_relu(X, k):
+    X = X[: X.shape[0] // k * k, : X.shape[1] // k * k]
+    cells = [X[i::k, j::k] for i in range(k) for j in range(k)]
+    t = cells[0]
+    for v in cells[1:]:
+        t = STEP
+    return t
+"""
+NOT_ADDED = "ReLU(a − b) says by how much a is larger. The maximum is that, and b."
+WRONG_ADDED = "If a > b the ReLU gives a − b, so b must be added to give a."
+
 MAX_FROM_RELU = Code(
     "max-from-relu",
     name="max_from_relu",
     shows=(
-        "One ReLU for each comparison: 3 for a window of 2×2, 8 for 3×3, k² − 1 in all. A network "
-        "of convolutions and ReLU can compute a maximum."
+        "Differences are convolutions. So a network of convolutions and ReLU can compute a "
+        "maximum. Now count your ReLUs."
     ),
     cases=[
         ("max_from_relu(X, 2)", {"X": [[1, 2], [4, 3]]}),
@@ -229,33 +260,19 @@ def max_from_relu(X, k):
     return F.relu(F.max_pool2d(X[None], k)[0])
 """,
         ),
+        Mistake("b is not added again", NOT_ADDED, ROWS.replace("STEP", "F.relu(t - v)")),
+        Mistake("b is never added", NOT_ADDED, CELLS.replace("STEP", "F.relu(t - v)")),
+        Mistake("Nothing is added again", NOT_ADDED, ROWS.replace("STEP", "F.relu(v - t)")),
+        Mistake("Nothing is added", NOT_ADDED, CELLS.replace("STEP", "F.relu(v - t)")),
         Mistake(
-            "b is not added again",
-            "ReLU(a − b) says by how much a is larger. The maximum is that, and b.",
-            """
-def max_from_relu(X, k):
-    for _ in range(2):
-        X = X[: len(X) // k * k]
-        Y = X[0::k]
-        for r in range(1, k):
-            Y = F.relu(Y - X[r::k])
-        X = Y.T
-    return X
-""",
+            "The wrong one is added again", WRONG_ADDED, ROWS.replace("STEP", "F.relu(t - v) + t")
         ),
+        Mistake("The wrong one is added", WRONG_ADDED, CELLS.replace("STEP", "F.relu(t - v) + t")),
+        Mistake("The wrong value is added", WRONG_ADDED, ROWS.replace("STEP", "F.relu(v - t) + v")),
         Mistake(
-            "The wrong one is added again",
-            "If a > b the ReLU gives a − b, so b must be added to give a.",
-            """
-def max_from_relu(X, k):
-    for _ in range(2):
-        X = X[: len(X) // k * k]
-        Y = X[0::k]
-        for r in range(1, k):
-            Y = F.relu(Y - X[r::k]) + Y
-        X = Y.T
-    return X
-""",
+            "Each time the wrong one is added",
+            WRONG_ADDED,
+            CELLS.replace("STEP", "F.relu(v - t) + v"),
         ),
         Mistake(
             "This is the minimum",
@@ -326,7 +343,13 @@ def max_from_relu(X, k):
         Y = F.relu(Y - cell) + F.relu(cell) - F.relu(-cell)
     return Y
 """,
-    without=("max_pool2d", "MaxPool2d", "max", "amax", "maximum", "fmax", "adaptive_max_pool2d"),
+    without=(  # the page's own, PyTorch's, and all that chooses a value
+        *("pool2d", "max_pool", "max_pool2d", "MaxPool2d", "adaptive_max_pool2d", "max_pool1d"),
+        *("max_pool3d", "fractional_max_pool2d", "max", "amax", "maximum", "fmax", "nanmax"),
+        *("cummax", "argmax", "aminmax", "min", "amin", "minimum", "fmin", "where", "sort"),
+        *("sorted", "msort", "argsort", "topk", "kthvalue", "quantile", "clamp", "clamp_min"),
+        "clip",
+    ),
     draw=lambda random: (
         f"max_from_relu(X, {random.randint(1, 3)})",
         {"X": nested(random, random.randint(3, 6), random.randint(3, 6))},
@@ -388,8 +411,8 @@ MINIMUM = Code(
     "minimum-pooling",
     name="min_pool2d",
     shows=(
-        "min(x) = −max(−x), and the padding −∞ turns into +∞, which never wins. PyTorch has no "
-        "layer for it, and needs none."
+        "PyTorch has no layer for it, and needs none. With which value does yours pad, and what "
+        "does a ReLU in front of it leave to find?"
     ),
     cases=[
         ("min_pool2d(X, 2)", {"X": [[1, 2], [4, 3]]}),
@@ -407,7 +430,7 @@ MINIMUM = Code(
         Mistake(
             "There are zeros at the border",
             "Padded with 0, a border of positive numbers becomes 0. Nothing at the border may win: "
-            "pad with +∞, or let max-pooling pad −X.",
+            "let `F.max_pool2d` pad −X.",
             """
 def min_pool2d(X, k, stride=None, padding=0):
     return -F.max_pool2d(F.pad(-X[None], (padding,) * 4), k, stride)[0]
@@ -422,6 +445,11 @@ def min_pool2d(X, k, stride=None, padding=0):
             "The sign is not turned back",
             "The largest of −X is minus the smallest of X.",
             {"-F.max_pool2d(-X[None]": "F.max_pool2d(-X[None]"},
+        ),
+        Mistake(
+            "One dimension too many",
+            "Right values, but the channel still stands in front: take [0] of the result.",
+            {"padding)[0]": "padding)"},
         ),
         Mistake(
             "The largest with its sign turned",
@@ -469,8 +497,7 @@ SOFTMAX = Code(
     "softmax-pooling",
     name="softmax_pool2d",
     shows=(
-        "β = 0 is the mean, a large β the maximum. In between, raising the smallest value of a "
-        "window can lower the result: it takes weight from the largest."
+        "Now the paper: try β = 0 and a large β, and raise the smallest value of a window a little."
     ),
     cases=[
         ("softmax_pool2d(X, 2, 1.0)", {"X": [[1, 2], [4, 3]]}),
@@ -480,6 +507,7 @@ SOFTMAX = Code(
         ("softmax_pool2d(X, 2, 0.5)", {"X": [[-3, 2], [0, 1], [9, 7], [8, 8]]}),
         ("softmax_pool2d(X, 1, 1.0)", {"X": [[3, -2]]}),
         ("softmax_pool2d(X, 3, 0.5)", {"X": [[1, 2, 0], [0, 3, 1], [2, 2, 4]]}),
+        ("softmax_pool2d(X, 2, 1.0)", {"X": [[0, 1, 200, 201], [2, 3, 202, 203]]}),
     ],
     mistakes=[
         Mistake(
@@ -558,14 +586,39 @@ def softmax_pool2d(X, k, beta):
         ),
         Mistake(
             "It overflows",
-            "exp(βx) is infinite in float32 above 88. Subtract the largest βx first, or let "
-            "torch.softmax do it.",
+            "exp(βx) is infinite in float32 above 88. Subtract the largest βx of each window "
+            "first, or let torch.softmax do it.",
             """
 def softmax_pool2d(X, k, beta):
     A = X.unfold(0, k, k).unfold(1, k, k).flatten(-2)
     q = torch.exp(beta * A)
     return (q * A).sum(-1) / q.sum(-1)
 """,
+        ),
+        Mistake(
+            "One maximum for all windows",
+            "A window far below the largest value of X has exp(…) = 0 everywhere, and 0/0 is nan. "
+            "Subtract the largest βx of each window.",
+            """
+def softmax_pool2d(X, k, beta):
+    q = torch.exp(beta * (X - X.max()))
+    return (F.avg_pool2d((q * X)[None], k) / F.avg_pool2d(q[None], k))[0]
+""",
+        ),
+        Mistake(
+            "This is logsumexp",
+            "log Σ exp(βx) / β is another soft maximum. Here each value is weighted and added.",
+            {"(torch.softmax(beta * A, -1) * A).sum(-1)": "torch.logsumexp(beta * A, -1) / beta"},
+        ),
+        Mistake(
+            "This is logsumexp of βx",
+            "It is another soft maximum, of other numbers. Here each value is weighted and added.",
+            {"(torch.softmax(beta * A, -1) * A).sum(-1)": "torch.logsumexp(beta * A, -1)"},
+        ),
+        Mistake(
+            "β stands before the softmax",
+            "It belongs inside: softmax(βx), not β softmax(x).",
+            {"torch.softmax(beta * A, -1)": "beta * torch.softmax(A, -1)"},
         ),
         Mistake(
             "The windows overlap",
@@ -618,11 +671,18 @@ GLOBAL_AVERAGE = Values(
                     "right, but not all: the mean of a map does not know any order of its pixels.",
                 ),
                 ({"c"}, "right, but a shift that wraps around is also an exchange of places."),
-                (
-                    {"a", "b", "c"},
-                    "b exchanges two channels, and the dense layer has its own weights for each.",
+                *(
+                    (blind, "b exchanges two channels; the dense layer has weights for each.")
+                    for blind in ({"b"}, {"a", "b"}, {"b", "c"}, {"a", "b", "c"})
                 ),
-                ({"a", "c", "d"}, "d doubles every mean. The layer sees that."),
+                *(
+                    (blind, "d doubles every mean. The layer sees that.")
+                    for blind in ({"d"}, {"a", "d"}, {"c", "d"}, {"a", "c", "d"})
+                ),
+                *(
+                    (blind, "b exchanges two means, and d doubles all. The layer sees both.")
+                    for blind in ({"b", "d"}, {"a", "b", "d"}, {"b", "c", "d"}, {*"abcd"})
+                ),
             ],
             otherwise='a set of letters, such as {"a", "b"}: what leaves every mean as it is?',
         ),

@@ -318,7 +318,6 @@ RESCUE = Values(
         "alive": Part(
             {"steep", "tanh"},
             [
-                (["tanh", "steep"], "these are right; write them as a set: {...}."),
                 ({"tanh"}, "one more: run the cell that measures all three."),
                 ({"steep"}, "one more: run the cell that measures all three."),
                 ({"centred", "steep", "tanh"}, "moving a curve down does not change its slope."),

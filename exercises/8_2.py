@@ -504,7 +504,7 @@ WEAK = Values(
     name="weak",
     shows=(
         "Both compute the same at the start, and still learn at different speeds: one weak layer "
-        "keeps its own gradient whole and grows back; sixteen get a small one each."
+        "keeps its own gradient whole and can grow; sixteen get a small one each."
     ),
     parts={
         "scores": Part(

@@ -27,6 +27,7 @@ UNUSED = (  # 1.5 MB that draw the icons of a font again; the search that extens
     "language_data.js",
     "searchindex.js",
 )
+VERDICT = re.compile(r"(?:^|<pre>(?:<span></span>)?)✓ .*(?:\n  \S.*)+", re.M)  # of an exercise
 NEEDS_DEFERRED = "<script>DOCUMENTATION_OPTIONS."  # how the theme's inline scripts begin
 SETS_THEME = '<script data-cfasync="false">'
 RESOLVE_THEME = (
@@ -64,10 +65,12 @@ def finish(html: str, sizes: dict[str, tuple[int, int] | None]) -> str:
         sizes: Width and height of pictures, in pixels, by file name.
 
     Code, inline scripts and inline styles pass through byte for byte, but for those of the theme
-    and for notes to the formatter, which tell a reader nothing.
+    and for notes to the formatter, which tell a reader nothing. The lines of an exercise's verdict
+    are joined, since the page breaks them where it is as wide as it is.
     """
     verbatim: list[str] = []
     html = html.replace('  <span class="c1"># fmt: skip</span>', "")
+    html = VERDICT.sub(lambda found: found[0].replace("\n  ", " "), html)
     html = VERBATIM.sub(lambda found: put_aside(found, verbatim), html)
     soup = BeautifulSoup(html, "html.parser")
     join_styles(soup)

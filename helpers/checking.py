@@ -4,19 +4,19 @@
 Numbers agree within 0.0001, relative or absolute; lists, arrays and tensors count the same.
 """
 
-import contextlib
 import copy
 import hashlib
 import io
 import json
-import linecache
 import math
 import random
 import sys
 import textwrap
-import traceback
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from linecache import getline
 from numbers import Real
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, NamedTuple
 
 ANSWERS = Path(__file__).with_name("answers")
@@ -64,20 +64,16 @@ def judge(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str
 
 def judge_values(name: str, exercise: dict[str, Any], given: Any) -> tuple[str, str]:
     """Judge numbers, shapes and choices: one, or a dictionary of them."""
-    parts = exercise["parts"]
+    salt, parts = exercise["salt"], exercise["parts"]
     answers = {"": given} if "" in parts else given
     if not isinstance(answers, dict) or parts.keys() - answers.keys():
         return WRONG, f"`{name}` should be a dictionary with the keys {', '.join(parts)}."
-    right, missing, wrong = [], [], []
-    for key, part in parts.items():
-        answer = plain(answers[key])
-        code = digest(exercise["salt"] + key, answer, part["digits"])
-        if answer is None or "Ellipsis" in repr(answer):
-            missing.append(key)
-        elif code == part["right"]:
-            right.append(key)
-        else:
-            wrong.append(part["wrong"].get(code, part["otherwise"]))
+    given = {k: plain(answers[k]) for k in parts}
+    codes = {k: digest(salt + k, given[k], p["digits"], "set" in p) for k, p in parts.items()}
+    missing = [k for k, answer in given.items() if answer is None or "Ellipsis" in repr(answer)]
+    right = [k for k, part in parts.items() if codes[k] == part["right"]]
+    rest = [(codes[k], part) for k, part in parts.items() if k not in right + missing]
+    wrong = [part["wrong"].get(code, part["otherwise"]) for code, part in rest]
     if len(missing) == len(parts):
         return WAITING, f"Waiting for `{name}`: your answer goes in place of `...`."
     if len(right) == len(parts):
@@ -87,49 +83,55 @@ def judge_values(name: str, exercise: dict[str, Any], given: Any) -> tuple[str, 
 
 
 def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str]:
-    """Judge a function by its results in all cases."""
-    name, cases = exercise["name"], exercise["cases"]
-    came = [attempt(case, exercise["inputs"], namespace) for case in cases]
+    name, cases, used = exercise["name"], exercise["cases"], set[str]()
+    watch = "without" in exercise and (lambda *seen: note(used, namespace, namespace[name], *seen))
+    came = [attempt(case, exercise["inputs"], namespace, watch) for case in cases]
     lines = [outcome.line for outcome in came if isinstance(outcome, Crash)]
     if untouched := [line.split(":")[0] for line in lines if "raise NotImplementedError" in line]:
         return WAITING, f"Waiting for `{name}`: replace {untouched[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     if not (wrong := [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]):
-        used = getattr(namespace[name], "__code__", judge.__code__).co_names
         if short := [n for n in exercise.get("without", ()) if n in used]:
             return WRONG, f"Right in all cases, but the exercise is to do without `{short[0]}`."
         return RIGHT, exercise["shows"]
     right = {str(k): case["result"] for k, case in enumerate(cases)}
-    mistakes = [m for m in exercise["mistakes"] if explains(right | m["results"], came, wrong)]
-    values = [k for k in wrong if not isinstance(came[k], Crash)]
-    k = min(values if mistakes and values else wrong, key=lambda k: cases[k]["size"])
-    unknown = f"Wrong in {len(wrong)} of {len(cases)} cases. The smallest of them:"
-    said = mistakes[0]["says"] if mistakes else unknown
-    return WRONG, "\n    ".join([said, *counterexample(cases[k], came[k])])
+    said = [m["says"] for m in exercise["mistakes"] if explains(right | m["results"], came, wrong)]
+    values = [k for k in wrong if said and not isinstance(came[k], Crash)]
+    k = min(values or wrong, key=lambda k: cases[k]["size"])
+    said.append(f"Wrong in {len(wrong)} of {len(cases)} cases. The smallest of them:")
+    return WRONG, "\n    ".join([said[0], *counterexample(cases[k], came[k])])
 
 
-def attempt(case: dict[str, Any], dtype: str, namespace: dict[str, Any]) -> Any:
+def note(used: set[str], home: dict, answer: Any, frame: Any, event: str, called: Any) -> None:
+    """Add to `used` what an answer calls, itself or through others: a function for a profiler."""
+    cell = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    scope = getattr({"call": frame.f_back, "c_call": frame}.get(event), "f_globals", {})
+    if event == "call" and frame.f_code.co_filename == cell:  # its own function: what that names
+        used.update({*frame.f_code.co_names} - home.keys())
+    elif scope is home or str(scope.get("__name__")).startswith(("torch.nn", "helpers.sections")):
+        used.add(getattr(called, "__name__", frame.f_code.co_name))
+
+
+def attempt(case: dict[str, Any], dtype: str, namespace: dict[str, Any], watch: Any = None) -> Any:
     """What a call returns, in plain numbers, or a `Crash`; its inputs are made anew."""
     inputs = copy.deepcopy(case["inputs"])
     for name in [name for name, value in inputs.items() if dtype and isinstance(value, list)]:
-        import torch
-
+        torch = __import__("torch")  # only here: numbers are judged without it
         inputs[name] = torch.tensor(inputs[name], dtype=getattr(torch, dtype))
-    with contextlib.ExitStack() as stack:  # print nothing, leave the random states as they are
-        stack.callback(random.setstate, random.getstate())
+    with ExitStack() as stack, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        stack.callback(random.setstate, random.getstate())  # leave the random states as they are
         if numpy := sys.modules.get("numpy"):
             stack.callback(numpy.random.set_state, numpy.random.get_state())
         if loaded := sys.modules.get("torch"):
             stack.callback(loaded.set_rng_state, loaded.get_rng_state())
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.callback(sys.setprofile, sys.getprofile())
+        sys.setprofile(watch or sys.getprofile())
         try:
             return plain(eval(case["call"], {**namespace, **inputs}))
         except Exception as error:
-            steps = traceback.walk_tb(error.__traceback__)
-            places = [(f.f_code.co_filename, n) for f, n in steps if f.f_globals is namespace]
-            lines = [f"line {n}: {linecache.getline(file, n).strip()}" for file, n in places]
+            steps = [s for s in walk_tb(error.__traceback__) if s[0].f_globals is namespace]
+            lines = [f"line {n}: {getline(f.f_code.co_filename, n).strip()}" for f, n in steps]
             return Crash(error, lines[-1] if lines else "")
 
 
@@ -156,11 +158,10 @@ def agree(outcome: Any, result: Any) -> bool:
 def counterexample(case: dict[str, Any], outcome: Any) -> list[str]:
     """The inputs, the call, what came and what was expected."""
     result, inputs = case["result"], [f"{n} = {show(v)}" for n, v in case["inputs"].items()]
-    refused = "an error that is raised: these inputs make no sense"
-    came, expected = show(outcome), refused if isinstance(result, dict) else show(result)
+    came = show(outcome) + ": did you forget `return` in one branch?" * (outcome is None)
+    expected = "an error: no result is right here" if isinstance(result, dict) else show(result)
     if () != shape(outcome) != shape(result) != ():
         came, expected = f"{came}, shape {shape(outcome)}", f"{expected}, shape {shape(result)}"
-    came += ": did you forget `return` in one branch?" * (outcome is None)
     return [*inputs, case["call"], f"came      {came}", f"expected  {expected}"]
 
 
@@ -179,7 +180,6 @@ def shape(value: Any) -> tuple[int, ...]:
 
 
 def show(value: Any) -> str:
-    """A value or a crash, cut short."""
     if isinstance(value, Crash):
         said = textwrap.shorten(f"{type(value.error).__name__}: {value.error}", 90)
         return f"{said}\n              in {value.line}" if value.line else said
@@ -190,10 +190,10 @@ def show(value: Any) -> str:
     return f"{value + 0:.5g}" if isinstance(value, float) else textwrap.shorten(repr(value), 60)
 
 
-def digest(salt: str, answer: Any, digits: int) -> str:
+def digest(salt: str, answer: Any, digits: int, unordered: bool = False) -> str:
     """Hash of an answer, hidden from a glance, in one of its spellings; numbers are rounded."""
     if isinstance(answer, list):
-        answer = [digest("", item, digits) for item in answer]
+        answer = (sorted if unordered else list)(digest("", item, digits) for item in answer)
     elif isinstance(answer, Real) and math.isfinite(answer):
         answer = f"{round(float(answer), digits) + 0.0:.{digits}f}"
     text = f"{salt} {' '.join(str(answer).casefold().split())}"

@@ -236,6 +236,8 @@ def test_a_pair_by_hand():
     assert_close(float(s[0, 2]), math.exp(-1))
     assert_close(float(c[1, 1] - c[1, 0]), 1.0)
     assert_close(float(c[0, 1] - c[0, 0]), math.exp(-0.5))
+    c, s = gabor_pair(4, 2, 0, k=3)  # twice the width: a quarter of the exponent
+    assert_close(float(s[1, 2]), math.exp(-1 / 8))
     c, s = gabor_pair(4, 1, 90, k=3)
     assert_close(float(s[2, 1]), math.exp(-0.5))  # the wave runs down now
 

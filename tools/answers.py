@@ -9,6 +9,7 @@ usual mistakes and second right answers. The first right answer is the solution 
 import ast
 import gzip
 import json
+import math
 import re
 import textwrap
 from pathlib import Path
@@ -154,12 +155,19 @@ def judged_values(exercise: Values) -> dict[str, Any]:
     for key, part in exercise.parts.items():
         salt, head = exercise.label + key, f"{key}: " if key else ""
 
-        def hashed(answer: Any, salt: str = salt, digits: int = part.digits) -> str:
-            return digest(salt, plain(answer), digits)
+        unordered = isinstance(part.right, set)
+
+        def hashed(
+            answer: Any, salt: str = salt, digits: int = part.digits, unordered: bool = unordered
+        ) -> str:
+            return digest(salt, plain(answer), digits, unordered)
 
         wrong = {hashed(answer): wrap(head + reason) for answer, reason in part.wrong}
         fewer = range(part.digits) if isinstance(part.right, float) else ()
         coarse = {hashed(round(part.right, digits)) for digits in fewer}
+        if isinstance(part.right, float):  # cut off in place of rounded
+            unit = 10**part.digits
+            coarse |= {hashed(math.trunc(part.right * unit) / unit)} - {hashed(part.right)}
         says = wrap(f"{head}right so far. Now to the nearest {10**-part.digits:.6g}.")
         wrong |= dict.fromkeys(sorted(coarse - wrong.keys()), says)
         if hashed(part.right) in wrong:
@@ -170,6 +178,7 @@ def judged_values(exercise: Values) -> dict[str, Any]:
             "otherwise": wrap(head + part.otherwise),
             "digits": part.digits,
         }
+        parts[key] |= {"set": True} if unordered else {}
     name, shows = exercise.name, wrap(exercise.shows)
     return {"name": name, "salt": exercise.label, "shows": shows, "parts": parts}
 

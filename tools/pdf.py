@@ -1,8 +1,8 @@
 """The whole book as one PDF, from the compiled site: python -m tools.pdf [FILE]
 
-Pages follow each other in the order of the contents; links between them lead inside the file; the
-solutions stand at the end, each with a link to its exercise. Chromium prints twice, since the
-contents need the page numbers of the first time.
+Pages follow each other in the order of the contents; links between them lead inside the file, and
+name the page. Hints and solutions stand at the end, each solution with a link to its exercise.
+Chromium prints three times, since the contents and the links need the page numbers.
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
+import yaml
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import Browser
 from pypdf import PdfReader, PdfWriter
@@ -25,13 +26,24 @@ STYLE = """
   .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
   .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
   .title-page { padding-top: 70mm; text-align: center; break-after: page; }
+  .title-page h1 { font-size: 26pt; } .title-page p { font-size: 11pt; }
+  .bd-article .tag_check { display: none; }
+  .bd-article .on-page { white-space: nowrap; }
+  .bd-article .hint { break-inside: avoid !important; }
+  .bd-article span.math msqrt { margin-inline-end: -.42em; }  /* else the widest root's room */
   .contents { columns: 1; padding: 0; list-style: none; }
   .contents li { display: flex; gap: .5em; break-inside: avoid; }
-  .contents .chapter { font-weight: 600; margin-top: .75em; }
+  .contents .chapter { font-weight: 700; margin-top: .75em; }
   .contents .section { padding-left: 1.5em; }
   .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
   .contents a { color: inherit; text-decoration: none; }
 """
+PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
+IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
+<p>Version {version} of {date}</p><p>Code: MIT. Text and figures: CC BY 4.0.</p></div>"""
+ON_PAPER = """On paper the live figures stand still, in the state that the text begins with: what it
+says of a hand, of buttons and of sliders is for the site and for the notebooks. Hints and solutions
+stand at the end of the book; what checks an answer, in the notebooks."""
 FOOTER = (
     '<div style="width: 100%; text-align: center; font: 8pt sans-serif;">'
     '<span class="pageNumber"></span></div>'
@@ -91,19 +103,46 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         image["loading"] = "eager"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
+    for summary in article.select(".sealed > summary"):
+        if words(summary) == PREDICT:
+            summary.string = ANSWER
     return article
 
 
 def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
-    """The solutions of all pages, out of their places, in a chapter of their own."""
+    """The hints and solutions of all pages, out of their places, in a chapter of their own."""
     chapter = soup.new_tag("article", attrs={"class": "bd-article", "id": "solutions"})
-    chapter.append(heading(soup, "h1", "Solutions"))
+    chapter.append(heading(soup, "h1", "Hints and solutions"))
     for article in articles:
-        solutions = [s for s in article.select(".solution") if not s.find_parent(class_="solution")]
-        if solutions:
-            chapter.append(heading(soup, "h2", words(one(article, "h1"))))
-            chapter.extend(solution.extract() for solution in solutions)
+        found = [
+            s for s in article.select(".hint, .solution") if not s.find_parent(class_="solution")
+        ]
+        if found:
+            at = soup.new_tag("section", id=f"solutions-{article['id']}")
+            at.append(heading(soup, "h2", words(one(article, "h1"))))
+            at.extend(fold.extract() for fold in found)
+            chapter.append(at)
     return chapter
+
+
+def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup) -> None:
+    """Behind every link to another page of the book the number that it has on paper."""
+    for article in articles:
+        for link in article.select("p a.internal[href^='#'], li a.internal[href^='#']"):
+            at = str(link["href"]).removeprefix("#")
+            beside = link.find_next_sibling()
+            if beside and "on-page" in (beside.get("class") or []):
+                beside.decompose()
+            here = str(article["id"])
+            away = not at.startswith(f"{here}--") and "bibliography" not in at
+            if away and here != "solutions":
+                page = soup.new_tag("span", attrs={"class": "on-page"})
+                page.string = f" (p.\xa0{numbers.get(at, 888)})"
+                link.insert_after(page)
+
+
+def paragraph(soup: BeautifulSoup, text: str) -> Tag:
+    return heading(soup, "p", text)
 
 
 def heading(soup: BeautifulSoup, level: str, text: str) -> Tag:
@@ -116,8 +155,11 @@ def entries(articles: list[Tag]) -> Iterator[tuple[str, str, str]]:
     """Kind, title and anchor of every line of the contents."""
     for article in articles:
         yield "chapter", words(one(article, "h1")), str(article["id"])
-        for section in article.select("section section:has(> h2)"):
-            yield "section", words(one(section, "h2")), str(section["id"])
+        for section in article.select("section:has(> h2)"):
+            title = one(section, "h2")
+            if not title.get("id"):  # a section may begin on the page before its heading
+                title["id"] = f"{section['id']}-title"
+            yield "section", words(title), str(title["id"])
 
 
 def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
@@ -131,6 +173,15 @@ def contents(lines: list[tuple[str, str, str]], numbers: dict[str, int]) -> str:
     return f'<article class="bd-article">{body}</article>'
 
 
+def imprint(title: str) -> str:
+    """The first page."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    authors = ", ".join(author["name"] for author in cited["authors"])
+    return IMPRINT.format(
+        title=title, authors=authors, version=cited["version"], date=cited["date-released"]
+    )
+
+
 def make_book(html: Path, file: Path, started: Browser) -> int:
     """Write the book; return its number of pages.
 
@@ -142,21 +193,23 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     pages = reading_order(html)
     soup = BeautifulSoup("", "html.parser")
     articles = [read_page(html, page, pages) for page in pages]
-    front, *rest = articles
-    title = words(one(front, "h1"))
-    rest.append(take_solutions(rest, soup))
-    lines = list(entries(rest))
-    body = "".join(map(str, rest))
+    title = words(one(articles[0], "h1"))
+    one(articles[0], "h1").string = "About this book"
+    one(articles[0], "h1").insert_after(paragraph(soup, ON_PAPER))
+    articles.append(take_solutions(articles, soup))
+    lines = list(entries(articles))
     sheet = (html / "_static" / "site.css").as_uri()
     numbers: dict[str, int] = {}
     source = file.with_suffix(".html")
     page = started.new_page(color_scheme="light")
-    for _ in range(2):
+    for _ in range(3):  # the numbers of pages move what stands behind them, a last time
+        name_pages(articles, numbers, soup)
+        body = "".join(map(str, articles))
         source.write_text(
             '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8">'
             f'<title>{title}</title><link rel="stylesheet" href="{sheet}">'
             f"<style>{STYLE}</style>"
-            f'<body><h1 class="title-page">{title}</h1>{contents(lines, numbers)}{body}',
+            f"<body>{imprint(title)}{contents(lines, numbers)}{body}",
             encoding="utf-8",
         )
         page.goto(source.as_uri(), wait_until="load", timeout=300_000)

@@ -19,7 +19,10 @@ from tools.pages import HISTORY_TYPE, ROOT, find_pages
 CHECKING = "helpers/checking.py"
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
 PREFACE = "*This notebook runs by itself:* the next two cells bring what it needs."
-STUDENT = "\n*It is the student's edition: your answers go into the cells of the exercises.*"
+STUDENT = (
+    "\n*It is the student's edition: your answers go into the cells of the exercises; "
+    "the solutions stand on the page of the book.*"
+)
 D2L = "d2l==1.0.3"  # without its pins, which do not install on current Pythons
 D2L_IMPORTS = {"IPython", "matplotlib", "matplotlib_inline", "numpy", "pandas", "requests", "scipy"}
 D2L_IMPORTS |= {"torch", "torchvision", "tqdm"}

@@ -15,24 +15,30 @@ EXERCISE = {"starter", "check", "solution"}  # tags of cells that are no part of
 GATE = re.compile(r"^```\{solution-(start|end)\}.*?^```\n?", re.S | re.M)
 SOLUTION = re.compile(r"^(`{3,})\{solution\}.*?^\1\n?", re.S | re.M)
 LABEL = re.compile(r"^:label: ex-([\w-]+)$", re.M)
+START = re.compile(r"^```\{solution-start\}[^\n]*\n:label: ([\w-]+)$", re.M)
 
 
 def tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-def without_solutions(cells: list[NotebookNode]) -> list[NotebookNode]:
+def without_solutions(cells: list[NotebookNode], page: str | None = None) -> list[NotebookNode]:
     """The cells without what stands between the gates of solutions.
+
+    Args:
+        cells: Those of a page.
+        page: Its address; each solution then leaves a link to it.
 
     Raises:
         ValueError: the gates do not come in pairs.
     """
     kept, inside = [], False
+    link = rf"[Solution]({page}#\1), on the page of the book.\n\n\g<0>" if page else r"\g<0>"
     for cell in cells:
         if cell.cell_type == "code":
             kept += [] if inside or "solution" in tags(cell) else [cell]
             continue
-        text, *rest = GATE.split(SOLUTION.sub("", cell.source))
+        text, *rest = GATE.split(START.sub(link, SOLUTION.sub("", cell.source)))
         shown = "" if inside else text
         for gate, text in zip(rest[::2], rest[1::2], strict=True):
             if inside == (gate == "start"):

@@ -93,6 +93,12 @@ class PageReferences:
         page = (here / path).resolve().relative_to("/").as_posix()
         return f"[{text}]({site.rstrip('/')}/{page}{'#' * bool(anchor)}{anchor})"
 
+    def address(self) -> str | None:
+        """Where the page stands on the web, if that is known."""
+        site = self.app.config.html_baseurl
+        path = self.app.builder.get_target_uri(self.docname)
+        return f"{site.rstrip('/')}/{path}" if site else None
+
     def picture(self, path: str) -> str:
         """A picture of the page as a data address.
 

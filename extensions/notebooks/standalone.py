@@ -111,7 +111,9 @@ def make_standalone(
         ValueError: something on the page cannot be said in plain Markdown.
     """
     cells: list[NotebookNode] = []
-    page = list(untried(without_solutions(notebook.cells))) if student else notebook.cells
+    page = notebook.cells
+    if student:
+        page = list(untried(without_solutions(page, references.address())))
     page = with_checks_in_reach(with_notes(sealed(page), notes or {}))
     set_up = set_up_cells(page, issues=issues, student=student)
     for cell in page:

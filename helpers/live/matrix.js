@@ -5,9 +5,10 @@ import { Pen, clamp, diverging, html, number, paint, plural, svg } from "./view.
 
 const N = 6;
 
-/** A weight from −9 to 9, not 0, by its number: it looks random and is always the same. @param {number} id */
+/** A weight from −9 to 9, not 0, by its number: it looks random and is always the same; with this start the
+ * nine in the middle differ. @param {number} id */
 export function weight(id) {
-  const mixed = Math.imul(id + 1, 0x9e3779b1);
+  const mixed = Math.imul(id + 36971, 0x9e3779b1);
   const value = ((Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) >>> 16) % 18) - 9;
   return value < 0 ? value : value + 1;
 }

@@ -41,7 +41,7 @@ def matrix(share: bool, local: bool, delta: int) -> np.ndarray:
     output, pixel = np.indices((N * N, N * N))
     a, b = pixel // N - output // N, pixel % N - output % N
     number = (a + N - 1) * (2 * N - 1) + b + N - 1 if share else output * N * N + pixel
-    mixed = (number + 1) * 0x9E3779B1 & 0xFFFFFFFF
+    mixed = (number + 36971) * 0x9E3779B1 & 0xFFFFFFFF  # the nine in the middle differ
     mixed = (mixed ^ mixed >> 15) * 0x85EBCA6B & 0xFFFFFFFF
     value = (mixed >> 16) % 18 - 9
     W = np.where(value < 0, value, value + 1)

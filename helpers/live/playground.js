@@ -77,7 +77,8 @@ function draw(picture, values, cells, i, j, size) {
     values.forEach((value, at) => {
       const [x, y] = [(at % n) * CELL, Math.floor(at / n) * CELL];
       pen.rect("cell", x + 1.5, y + 1.5, CELL - 3, CELL - 3, 3);
-      pen.text("", x + CELL / 2, y + CELL / 2, number(value, Math.abs(value) < 10 ? 2 : 1));
+      const words = number(value, Math.abs(value) < 10 ? 2 : Number(Math.abs(value) < 1000));
+      pen.text(words.length > 5 ? "long" : "", x + CELL / 2, y + CELL / 2, words);
     });
   pen.rect("mark", j * unit, i * unit, size * unit, size * unit, cells ? 4 : 0);
   picture.style.width = cells ? `${n * CELL}px` : "100%";
@@ -104,15 +105,18 @@ function build(live) {
   };
   /** @param {number} at @param {number} k */
   const weight = (at, k) => {
-    const name = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
-    const limits = { min: -99, max: 99, step: "any" };
-    const box = html("input", { type: "number", ...limits, "aria-label": name, ...QUIET });
+    const of = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
+    const box = html("input", { type: "number", min: -99, max: 99, step: "any", "aria-label": of, ...QUIET });
     const change = () => {
       const value = Math.max(-99, Math.min(99, Number(box.value)));
       const key = live.state.photo ? "W" : "K";
       if (box.value) live.change({ [key]: look(live.state).typed.with(at, value) });
     };
     box.addEventListener("input", () => live.guard(change));
+    box.addEventListener("blur", () => live.change({})); // an empty box shows its weight again
+    box.addEventListener("beforeinput", (event) => {
+      if (event.data === "," && document.execCommand("insertText", false, ".")) event.preventDefault();
+    });
     return html("div", {}, box, html("span"));
   };
 
@@ -138,9 +142,8 @@ function build(live) {
   live.decode(live.state.image, (data) => (greys = data.filter((_, at) => at % 4 === 0)));
 
   return () => {
-    const seen = look(live.state);
+    const [seen, { photo, flip }] = [look(live.state), live.state];
     const { X, typed, K, k, i, j } = seen;
-    const { photo, flip } = live.state;
     const [Y, met] = [slide(X, K, false), laid(meet(seen), flip)];
     const largest = Math.max(...K.map(Math.abs)) || 1;
     live.stage.classList.toggle("photo", photo);

@@ -218,7 +218,7 @@ export class Live {
       this.drawn.push(() => {
         if (JSON.stringify(this.state) === JSON.stringify(this.start)) item.classList.remove("met");
         if (met(this.state)) item.classList.add("met");
-        tick.textContent = item.classList.contains("met") ? "✓ " : "○ ";
+        tick.textContent = item.classList.contains("met") ? "✓ " : "– ";
       });
       goals.append(item);
     }

@@ -45,6 +45,12 @@ def test_a_student_sees_no_solution():
     assert left[4:] == ["Between.\n\n\n## Sources", "progress()"]
 
 
+def test_where_the_page_is_known_each_solution_leaves_a_link_to_it():
+    left = sources(without_solutions(page(), "https://book/page.html"))
+    link = "[Solution](https://book/page.html#sol-twice), on the page of the book."
+    assert left[4:] == [link, f"Between.\n\n{link}\n\n\n## Sources", "progress()"]
+
+
 def test_a_solution_without_gates_goes_too():
     cell = new_markdown_cell("Before\n\n```{solution} ex-twice\nAdd.\n```\nAfter")
     assert sources(without_solutions([cell])) == ["Before\n\nAfter"]

@@ -36,6 +36,15 @@ def test_notes_to_the_formatter_are_not_shown():
     assert finished(code).pre.text == ")\nb"
 
 
+def test_the_lines_of_a_verdict_are_joined_and_others_are_not():
+    said = "2301\n✓ From 25 weights to\n  nine, and\n  no more.\nend\n  of it"
+    for start in ("<span></span>", ""):
+        text = finished(f"<pre>{start}{said}</pre>").pre.text
+        assert text == "2301\n✓ From 25 weights to nine, and no more.\nend\n  of it"
+    alone = finished("<pre><span></span>✓ one\n  two\n</pre><pre>  three</pre>").select("pre")
+    assert [pre.text for pre in alone] == ["✓ one two\n", "  three"]
+
+
 def test_scripts_that_serve_nothing_go():
     names = (
         "_static/scripts/fontawesome.js?digest=1",

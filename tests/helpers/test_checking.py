@@ -163,6 +163,37 @@ def test_what_does_all_the_work_may_be_ruled_out():
     assert "without" not in judged(f"{HEAD}    return torch.mul(X, 3)", ruled)[1]
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("    def go():\n        return torch.mul(X, 2)\n    return go()", "mul"),
+        ("    return torch.stack([*map(lambda x: x.mul(2), X)])", "mul"),
+        ("    return helper(X)\n\n\ndef helper(X):\n    return X.mul(2)", "mul"),
+        ("    return getattr(torch, 'mul')(X, 2)", "mul"),
+        ("    return lesson(X)", "lesson"),
+        ("    return [*map(lesson, X)]", "lesson"),
+        ("    return torch.nn.ReflectionPad2d(0)(X[None])[0] * 2", "pad"),
+        ("    return np.maximum(X.numpy(), X.numpy()) * 2", "maximum"),
+        ("    return torch.tensor([[max(v, v) * 2 for v in row] for row in X.tolist()])", "max"),
+        ("    def mul(a, b):\n        return a * b\n    return mul(X, 2)", None),
+        ("    return mul(X)\n\n\ndef mul(X):\n    return X * 2", None),
+        ("    print(X)\n    return X * 2", None),  # printing takes a maximum
+    ],
+)
+def test_what_is_ruled_out_is_seen_however_deep(code, name):
+    ruled = DOUBLE | {"without": ["mul", "lesson", "pad", "max", "maximum"]}
+    lesson = {}
+    exec(compile("def lesson(X):\n    return X * 2", "<another cell>", "exec"), lesson)
+    sign, text = judged(HEAD + code, ruled, lesson=lesson["lesson"])
+    assert sign == (WRONG if name else RIGHT), text
+    assert text == (
+        f"Right in all cases, but the exercise is to do without `{name}`."
+        if name
+        else "Twice is twice."
+    )
+    assert sys.getprofile() is None
+
+
 def test_random_states_are_left_alone():
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     expected = random.random(), np.random.rand(), torch.rand(1).item()
@@ -176,12 +207,13 @@ def test_random_states_are_left_alone():
 
 
 def part(salt: str, right, wrong=(), digits: int = 6) -> dict:
+    unordered = isinstance(right, set)
     return {
-        "right": digest(salt, checking.plain(right), digits),
-        "wrong": {digest(salt, w, digits): f"because of {w}" for w in wrong},
+        "right": digest(salt, checking.plain(right), digits, unordered),
+        "wrong": {digest(salt, w, digits, unordered): f"because of {w}" for w in wrong},
         "otherwise": "no",
         "digits": digits,
-    }
+    } | ({"set": True} if unordered else {})
 
 
 TWO = {
@@ -217,7 +249,7 @@ def test_other_values(given, sign, text):
     assert came == sign and text in said
 
 
-@pytest.mark.parametrize("given", [{"x", "y"}, {" X", "Y"}, ["x", "y"]])
+@pytest.mark.parametrize("given", [{"x", "y"}, {" X", "Y"}, ["x", "y"], ["y", "x"]])
 def test_choices_of_several_spellings(given):
     assert judge(SET, {"sizes": given})[0] == RIGHT
     assert judge(SET, {"sizes": {"x"}})[0] == WRONG

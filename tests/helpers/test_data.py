@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -246,6 +247,19 @@ def test_a_download_that_arrives_damaged_is_not_kept(server, fashion, capsys):
     assert FashionMNIST().source == "handwritten digits"
     assert "Notice: no Fashion-MNIST" in capsys.readouterr().out
     assert "t10k-labels-idx1-ubyte.gz" not in os.listdir(fashion)
+
+
+def test_a_disk_that_fills_up_leaves_no_half_of_a_file_under_its_name(server, fashion, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, content[:100])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert FashionMNIST().source == "handwritten digits"
+    assert FashionMNIST().source == "Fashion-MNIST"  # the next run takes the half for nothing
 
 
 def test_d2l_is_missed_with_the_cure():

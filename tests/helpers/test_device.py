@@ -1,10 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from helpers.device import best_device, describe_device, fast_dtype
+from helpers.device import best_device, describe_device, fast_dtype, folder
 from tools.pages import ROOT
 
 
@@ -61,9 +62,28 @@ def test_mps_takes_float32():
     assert fast_dtype(torch.device("mps"), 10**9) == torch.float32
 
 
-def test_the_cpu_is_described_with_its_threads():
-    threads = torch.get_num_threads()
-    assert describe_device(torch.device("cpu")).startswith(f"CPU, {threads} thread")
+def test_devices_have_their_names_in_words(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert describe_device(torch.device("cuda", 1)) == "GPU 1"
+    assert describe_device(torch.device("mps")) == "MPS"
+    for threads, words in ((1, "CPU, 1 thread"), (2, "CPU, 2 threads")):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert describe_device(torch.device("cpu")) == words
+
+
+@pytest.mark.parametrize(
+    ("named", "cache", "found"),
+    [
+        ("~/runs", "", "home/runs"), (" named\n", "", "named"), (" ", "", "home/.cache/BOOK/runs"),
+        (None, "~/kept", "home/kept/BOOK/runs"), (None, " ", "home/.cache/BOOK/runs"),
+    ],
+)  # fmt: skip
+def test_a_folder_is_where_it_is_named_or_in_the_users_cache(monkeypatch, named, cache, found):
+    monkeypatch.setenv("HOME", "home")
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    monkeypatch.setenv("BOOK_RUNS", named or "")
+    found = found.replace("BOOK", "convolutional-networks-executed")
+    assert folder("BOOK_RUNS", "runs") == Path(found)
 
 
 def test_fabric_prints_nothing_among_the_outputs_of_a_page():

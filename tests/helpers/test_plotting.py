@@ -41,6 +41,21 @@ def test_boxes_have_the_colour_of_their_kind_and_legible_text():
     assert len(set(plotting.KIND_COLOURS.values())) == 6
 
 
+def test_a_photograph_has_its_colours_first_and_lies_between_black_and_white():
+    photo = plotting.photograph()
+    assert photo.shape == (3, 427, 640) and photo.dtype == torch.float32
+    assert (photo.min(), photo.max()) == (0, 1)
+    assert not photo.equal(plotting.photograph("flower.jpg"))
+    sky = photo[:, :100].mean((1, 2))
+    assert sky.argmax() == 2  # blue, the last of red, green, blue
+
+
+def test_an_arrow_leads_from_start_to_end():
+    ax = plotting.new_canvas(2, 2)
+    plotting.draw_arrow(ax, (0, 1), (2, 1))
+    assert ax.patches[-1]._posA_posB == [(0, 1), (2, 1)]
+
+
 def test_wrong_images_are_named():
     with pytest.raises(ValueError, match=r"\(4, 6\); \(N, H, W\)"):
         plotting.show_images(torch.rand(4, 6))

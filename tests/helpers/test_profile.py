@@ -1,7 +1,10 @@
+from dataclasses import asdict
+from itertools import pairwise
+
 import pytest
 import torch
 
-from helpers.profile import NO_LIMIT, current_profile
+from helpers.profile import NO_LIMIT, PROFILES, current_profile
 from helpers.runs import seeds
 
 
@@ -61,3 +64,12 @@ def test_at_full_neither_networks_nor_batches_of_large_images_shrink(monkeypatch
     assert (current_profile().width, current_profile().speedup) == (1, 1)
     assert current_profile().batch(128, (224, 224)) == 128
     assert current_profile().images((224, 224)) == NO_LIMIT
+
+
+def test_each_profile_asks_for_no_more_than_the_next():
+    for smaller, larger in pairwise(PROFILES.values()):
+        for name, value in asdict(smaller).items():
+            if name not in ("name", "data", "speedup"):
+                assert value <= getattr(larger, name), f"{smaller.name}, {name}"
+        assert smaller.speedup > larger.speedup >= 1
+        assert smaller.max_epoch_macs < larger.max_epoch_macs

@@ -87,6 +87,25 @@ def test_a_key_outlives_words_places_and_annotations():
     assert other != SOURCE and key(other, init="init_small") == key(init="init_small")
 
 
+def test_a_key_outlives_annotations_inside_a_function_and_the_order_of_what_has_none():
+    plain = SOURCE.replace("return X.relu()", "Y = X.relu()\n    return Y")
+    other = SOURCE.replace(
+        "return X.relu()", "Y: torch.Tensor\n    Y: int = X.relu()\n    return Y"
+    )
+    assert key(plain) == key(other) != key()
+
+    class Chosen(d2l.Classifier):
+        def __init__(self, chosen):
+            super().__init__()
+            self.chosen = chosen
+
+    one, two, three = ({0, 8}, {8, 0}, {0, 16})  # the first two hold their numbers in two orders
+    keys = [run_key(Chosen(each), FashionMNIST()) for each in (one, two, three)]
+    assert list(one) != list(two) and keys[0] == keys[1] != keys[2]
+    ways = {"pad": 1, "crop": 2}, {"crop": 2, "pad": 1}
+    assert len({run_key(Chosen(each), FashionMNIST()) for each in ways}) == 1
+
+
 @pytest.mark.parametrize(
     "old, new",
     [
@@ -153,6 +172,7 @@ def test_a_key_changes_with_weights_that_no_layer_draws_anew():
             self.scale = nn.Parameter(torch.full((3,), start))
 
     assert run_key(Scale(1.0), FashionMNIST()) != run_key(Scale(2.0), FashionMNIST())
+    assert run_key(Wide(), FashionMNIST()) == run_key(Wide(), FashionMNIST())  # all are drawn
 
 
 def test_a_key_does_not_depend_on_the_profile(monkeypatch, fashion):
@@ -241,9 +261,17 @@ def test_no_layer_is_made_thinner_than_eight_channels():
     assert [layer.out_channels for layer in model.net] == [6, 8, 8, 16, 1024]
 
 
+def test_a_group_has_as_many_channels_as_before_or_fewer():
+    model = d2l.Classifier()
+    layers = [(64, 16, 4), (64, 2, 1), (60, 12, 3), (4096, 4096, 1024), (40, 20, 5)]
+    model.net = nn.Sequential(*(nn.LazyConv2d(n, 1, groups=groups) for n, groups, _ in layers))
+    thin(model, FashionMNIST(16, (96, 96)))
+    assert [layer.groups for layer in model.net] == [thinned for *_, thinned in layers]
+
+
 def test_small_images_leave_the_network_as_it_is():
     model = Wide()
-    runs.prepare(model, FashionMNIST(), None, 0)
+    runs.prepare(model, FashionMNIST(resize=(32, 32)), None, 0)
     assert [layer.groups for layer in model.net[:4]] == [1, 16, 1, 4] and model.lr == 0.1
     assert shapes(model)[-2:] == [(40, 10), (10, 40)]
 
@@ -442,6 +470,22 @@ def test_a_full_disk_loses_no_run(folder, monkeypatch):
         with pytest.warns(UserWarning, match="could not be saved"):
             history = train(Small(), FashionMNIST(), 2)
     assert len(history) == 2 and files(folder) == []
+
+
+def test_a_run_is_finished_though_no_epoch_of_it_could_be_kept(folder, monkeypatch):
+    save = torch.save
+
+    def full(state, path):
+        if ".part.pt" in path.name:
+            raise OSError(28, "No space left on device")
+        save(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device.torch, "save", full)
+        with pytest.warns(UserWarning, match="could not be saved"):
+            train(Small(), FashionMNIST(), 2)
+    (name,) = files(folder)
+    assert not name.endswith(".part.pt")
 
 
 def test_a_run_that_was_stopped_by_hand_is_not_taken_for_a_finished_one(folder, monkeypatch):

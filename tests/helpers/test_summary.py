@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.summary import summary
+from helpers.summary import in_bytes, summary
 
 
 class Branches(nn.Module):
@@ -41,7 +41,7 @@ def test_lenet_by_hand():
     ]  # fmt: skip
     fields = [row.field for row in table.rows]
     assert fields[:6] == [(5, 5), (5, 5), (6, 6), (14, 14), (14, 14), (16, 16)]
-    assert fields[-1] == (28, 28)
+    assert fields[6:] == [(28, 28)] * 6  # a vector counts as a whole
 
 
 def measured_field(net, shape):
@@ -68,6 +68,10 @@ def measured_field(net, shape):
 def test_receptive_fields_equal_what_the_gradient_reaches(net):
     table = summary(net, (2, 48, 48))
     assert table.rows[-1].field == measured_field(net, (2, 48, 48))
+
+
+def test_a_map_of_two_places_goes_on_beyond_its_border():
+    assert summary(nn.Conv2d(1, 1, 3, padding=1), (1, 2, 2)).rows[0].field == (3, 3)
 
 
 def test_branches_count_each_their_own():
@@ -109,6 +113,7 @@ def test_batch_normalisation_works_for_a_batch_of_one():
 def test_grouped_convolution():
     table = summary(nn.Conv2d(8, 8, 3, groups=4, bias=False), (8, 10, 10))
     assert table.params == 8 * 2 * 9 and table.macs == 8 * 2 * 9 * 64
+    assert table.rows[0].field == (3, 3)
 
 
 @pytest.mark.parametrize("shape", [(), (0, 28), (1, -3, 4), (1.5, 2)])
@@ -164,6 +169,10 @@ def write_into_a_part(X):
     return Y
 
 
+def groups_that_see_differently(X):
+    return F.conv2d(torch.cat([X, F.avg_pool2d(X, 3, 1, 1)], 1), X.new_ones(4, 1, 1, 1), groups=2)
+
+
 @pytest.mark.parametrize(
     ("net", "field"),
     [
@@ -175,10 +184,17 @@ def write_into_a_part(X):
         (nn.Upsample(scale_factor=2, mode="bilinear"), (2, 2)),
         (nn.GroupNorm(1, 1), (8, 8)),
         (nn.InstanceNorm2d(1), (8, 8)),
+        (nn.LayerNorm((8, 8)), (8, 8)),
+        (nn.LayerNorm(8), (1, 8)),
+        (Then(lambda X: F.glu(X, 1), nn.Conv2d(1, 2, 3)), (3, 3)),
+        (Then(lambda X: F.glu(X, 3)), (1, 5)),
+        (Then(lambda X: X.cumsum(1), nn.AdaptiveAvgPool2d(1)), (8, 8)),
+        (Then(lambda X: X.cumsum(2)), None),
         (Then(lambda X: X.mean((2, 3)), nn.Conv2d(1, 1, 3)), (8, 8)),
         (Then(lambda X: X.flatten(2).transpose(1, 2), nn.Conv2d(1, 4, 2, 2)), (2, 2)),
         (Then(lambda X: F.conv2d(X, X[:, :, :3, :3]), nn.Conv2d(1, 1, 3)), None),
         (Then(write_into_a_part, nn.Conv2d(1, 1, 3)), None),
+        (Then(groups_that_see_differently), (3, 3)),
     ],
 )
 def test_receptive_fields_that_are_no_plain_windows(net, field):
@@ -188,6 +204,12 @@ def test_receptive_fields_that_are_no_plain_windows(net, field):
 def test_an_unknown_field_is_a_question_mark():
     text = str(summary(Then(write_into_a_part), (1, 8, 8)))
     assert text.splitlines()[-2].endswith("?")
+
+
+def test_bytes_are_told_in_the_largest_unit_that_leaves_one():
+    counts = 0, 1023, 1024, 1536, 2**20 - 1, 2**20, 5 * 2**30
+    words = "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1,024.0 KiB", "1.0 MiB", "5,120.0 MiB"
+    assert tuple(map(in_bytes, counts)) == words
 
 
 class OwnConvolution(nn.Module):

@@ -1,4 +1,5 @@
 import copy
+import io
 import subprocess
 import sys
 
@@ -77,6 +78,34 @@ def test_the_fast_paths_are_taken():
     weight = deep.net[1].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"), [(torch.optim.SGD, {"fused": False}), (torch.optim.RMSprop, {})]
+)
+def test_an_optimiser_that_cannot_fuse_or_must_not_is_left_alone(optimizer, options):
+    class Chosen(Linear):
+        def configure_optimizers(self):
+            return optimizer(self.parameters(), lr=0.1, **options)
+
+    trainer, _ = fit(Chosen(), epochs=1)
+    assert [group.get("fused", False) for group in trainer.optim.param_groups] == [False]
+
+
+def test_the_bar_counts_batches_and_shows_the_accuracy(monkeypatch):
+    bars = []
+
+    class Bar(training.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options | {"disable": False, "file": io.StringIO()})
+            bars.append(self)
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+    _, history = fit(Linear(), epochs=2)
+    (bar,) = bars
+    assert bar.n == bar.total == 2 * 12 and bar.unit == "batch"
+    assert not bar.leave  # nothing of it stays on a page
+    assert bar.postfix == f"accuracy={history.val_acc[-1]:.3f}"
 
 
 class Steps(d2l.Classifier):
@@ -299,9 +328,10 @@ def test_an_interrupt_in_the_first_epoch_is_told(capsys):
     assert len(history) == 0 and "before the end of the first epoch" in capsys.readouterr().out
 
 
-def test_too_few_outputs_for_the_labels_are_refused():
-    with pytest.raises(ValueError, match="labels run from 0 to 9, but Linear has 5 outputs"):
-        fit(Linear(outputs=5))
+@pytest.mark.parametrize("outputs", [5, 9])
+def test_too_few_outputs_for_the_labels_are_refused(outputs):
+    with pytest.raises(ValueError, match=f"from 0 to 9, but Linear has {outputs} outputs"):
+        fit(Linear(outputs))
 
 
 def test_a_negative_label_is_refused():
@@ -346,6 +376,7 @@ def classifier(*layers, lr=0.1):
         ([nn.Flatten(), nn.Linear(784, 10).double()], r"torch.float32: call model.float\(\)"),
         ([nn.Conv2d(1, 10, 28)], r"shape \(N, 10, 1, 1\); \(N, 10\) is expected.*nn.Flatten"),
         ([nn.Flatten(0), nn.Linear(1568, 10)], r"shape \(10\); \(N, 10\)|10 for 2 images"),
+        ([nn.Flatten(0), nn.Linear(784, 10)], r"\(in layer net.1, Linear\)\.$"),
         ([nn.Flatten(), nn.LSTM(784, 10)], "puts out a tuple: return one tensor"),
     ],
 )

@@ -6,6 +6,8 @@ import pytest
 
 from helpers.live.view import code_of
 
+SIDES = "width", "height"
+
 
 @pytest.fixture
 def open_page(browser, monkeypatch, tmp_path):
@@ -46,6 +48,29 @@ def open_page(browser, monkeypatch, tmp_path):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def swipe():
+    """Draw a finger over an element, from one share of its width and height to another.
+
+    Returns by how many pixels that has scrolled the page.
+    """
+
+    def swipe(page, element, start: tuple[float, float], end: tuple[float, float]) -> int:
+        page.evaluate("document.body.style.padding = '2000px 0'")
+        element.evaluate("e => e.scrollIntoView({ block: 'center' })")
+        box, before = element.bounding_box(), page.evaluate("scrollY")
+        touch = page.context.new_cdp_session(page)
+        for step, kind in enumerate(("touchStart", *["touchMove"] * 8, "touchEnd")):
+            shares = (a + (b - a) * step / 8 for a, b in zip(start, end, strict=True))
+            x, y = (box[k] + s * box[of] for s, k, of in zip(shares, "xy", SIDES, strict=True))
+            points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(100)
+        return abs(page.evaluate("scrollY") - before)
+
+    return swipe
 
 
 @pytest.fixture

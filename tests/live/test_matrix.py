@@ -99,3 +99,29 @@ def test_the_outline_follows_the_mark_and_ends_at_the_border(page):
     page.get_by_role("slider", name="Marked pixel").focus()
     page.keyboard.press("Home")
     page.wait_for_function(f"() => {sides} === '0 0 2 2'")
+
+
+@pytest.mark.parametrize("end", [(0.25, 0.9), (0.75, 0.1), (0.9, 0.9)])
+def test_a_finger_drags_the_mark_up_down_and_aslant(open_page, swipe, end):
+    page = open_page(dense_to_local()._repr_mimebundle_()["text/html"], width=390, has_touch=True)
+    page.wait_for_selector(".alive")
+    mark = page.get_by_role("slider", name="Marked pixel")
+    assert swipe(page, mark, (0.5, 0.5), end) == 0, "the page has scrolled"
+    place = 6 * int(6 * end[1]) + int(6 * end[0])
+    page.wait_for_selector(f"[aria-label='Marked pixel'][aria-valuenow='{place}']")
+    assert swipe(page, page.locator(".said"), (0.5, 0.5), (0.5, -2)) > 0  # elsewhere it scrolls
+
+
+def test_nine_weights_have_nine_colours_that_are_seen():
+    """None is as pale as a place without a weight."""
+    column = matrix(True, True, 1)[:, 14]
+    weights = column[column != 0]
+    assert len(set(weights)) == 9 and abs(weights).min() > 1
+
+
+def test_on_a_phone_matrix_and_picture_are_seen_at_once(page):
+    page.set_viewport_size({"width": 390, "height": 664})
+    page.get_by_role("button", name="near ones").click()
+    page.locator(".stage").evaluate("e => e.scrollIntoView()")
+    boxes = [page.locator(part).bounding_box() for part in (".stage", ".aside")]
+    assert boxes[1]["y"] + boxes[1]["height"] - boxes[0]["y"] < 560

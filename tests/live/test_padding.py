@@ -85,7 +85,7 @@ def test_sliders_by_keyboard_and_a_goal(page):
     says(
         page, "8 cells, kernel 3, padding 1, stride 2: 4 outputs; 1 cell of padding is never read."
     )
-    assert goal.inner_text().startswith("○")
+    assert goal.inner_text().startswith("–")
 
 
 def test_a_longer_row_and_a_gap_between_windows(page):
@@ -95,7 +95,7 @@ def test_a_longer_row_and_a_gap_between_windows(page):
         page.get_by_role("button", name="n − 1").click()
     says(page, "7 cells, kernel 3, padding 1, stride 2: 4 outputs; every cell is read.")
     goal = page.locator("li", has_text="miss a cell of the image")
-    assert goal.inner_text().startswith("○")
+    assert goal.inner_text().startswith("–")
     page.get_by_role("slider", name="stride").focus()
     page.keyboard.press("End")
     says(

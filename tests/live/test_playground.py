@@ -170,3 +170,40 @@ def test_the_photograph_is_convolved(page):
             weights.nth(at).fill(f"{weight}")
         page.evaluate("() => new Promise((go) => requestAnimationFrame(() => setTimeout(go)))")
         assert page.locator("li.met:has-text('a kernel of your own')").count() == reached
+
+
+def test_a_finger_drags_the_window_down_the_photograph(open_page, swipe):
+    html = kernel_playground()._repr_mimebundle_()["text/html"]
+    page = open_page(html, width=390, has_touch=True)
+    page.wait_for_selector(".alive")
+    page.get_by_role("button", name="photograph").click()
+    says(page, "Output in row 23, column 14: ")
+    photograph = page.locator(".panel", has_text="input").locator("svg")
+    assert swipe(page, photograph, (0.5, 0.5), (0.5, 0.99)) == 0, "the page has scrolled"
+    says(page, "Output in row 61, column 31: ")
+
+
+def test_a_comma_is_a_point(page):
+    box = page.locator(".weights input").nth(1)
+    box.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0,5")
+    says(page, "0·0 + 1·0.5 + 3·2 + 4·3 = 18.5.")
+
+
+def test_an_empty_box_shows_its_weight_again(page):
+    box = page.locator(".weights input").nth(3)
+    box.fill("")
+    assert box.input_value() == ""
+    box.blur()
+    page.wait_for_function("document.querySelectorAll('.weights input')[3].value === '3'")
+
+
+def test_large_outputs_stay_in_their_cells(page):
+    for at in range(4):
+        page.locator(".weights input").nth(at).fill("-98.7")
+    says(page, "= −789.6.")
+    widths = page.get_by_role("slider", name="Output").evaluate(
+        "p => [...p.querySelectorAll('text')].map((text) => text.getBoundingClientRect().width)"
+    )
+    assert max(widths) < 43, widths

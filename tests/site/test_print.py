@@ -24,6 +24,9 @@ FAINT = r"""() => {
 CUT = """() => [...document.querySelectorAll('article *')].filter(e => e.checkVisibility() &&
     ['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.outerHTML.slice(0, 90))"""
+HIDDEN = """() => [...document.querySelectorAll('article img')]
+    .filter(i => !i.closest('.hint, .solution, [data-live]') && !i.checkVisibility())
+    .map(i => i.alt)"""
 LAZY = "[...document.images].filter(i => i.loading === 'lazy' || !i.naturalWidth).map(i => i.src)"
 
 
@@ -45,6 +48,7 @@ def test_a_page_is_printed_black_on_white_from_the_dark(page, log, tmp_path):
     page.set_viewport_size({"width": 700, "height": 1000})
     assert page.evaluate(FAINT) == []
     assert page.evaluate(CUT) == []
+    assert page.evaluate(HIDDEN) == []  # the answers to predictions are printed, too
 
 
 @pytest.mark.slow
@@ -60,11 +64,13 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
         for item in book.outline
         if not isinstance(item, list)
     }
-    assert list(starts)[-1] == "Solutions"
+    assert list(starts)[-1] == "Hints and solutions"
     at = starts["7.3. Padding and stride"]
     assert re.match(r"\s*7\.3\.? Padding", book.pages[at].extract_text())
     listed = " ".join(sheet.extract_text() for sheet in book.pages[1:6])
     assert re.search(rf"Padding and stride\s*{at + 1}\b", listed)
+    named = re.search(r"Convolutions for images \(p\.\s(\d+)\)", book.pages[at].extract_text())
+    assert named and int(named[1]) == starts["7.2. Convolutions for images"] + 1
     places = book.named_destinations
     links = [
         annotation.get_object()
