@@ -122,16 +122,17 @@ function build(live) {
     live.stage.append(html("figure", { class: "panel plate" }, html("p", {}, name), layers));
   }
   const scale = html("div", { class: "scale" });
-  const axis = html("p", {}, "One pixel in nine, and greys, at their outputs:");
+  const axis = html("p", {}, "Pixels and greys at their outputs:");
   live.stage.append(html("div", { class: "dots" }, axis, strip, scale));
   for (const key of CHANNELS) {
     const slider = live.slider(key, { name: key, min: -1, max: 1, step: 0.1 });
-    let before = 0; // a finger that goes on to scroll the page has moved the slider first
-    slider.addEventListener("pointerdown", () => (before = live.state[key]));
-    slider.addEventListener("pointercancel", () => live.change({ [key]: before }));
+    let before = 0;
+    /** A finger that goes on to scroll the page has moved the slider first. */
+    slider.onpointerdown = () => (before = live.state[key]);
+    slider.onpointercancel = () => live.change({ [key]: before });
   }
-  const cost = `3 weights; ${size} × ${size} × 3 = ${number(size * size * 3)} multiply–adds.`;
-  live.words.append(html("p", { class: "cost" }, `${cost} A 3×3 kernel: nine times as many.`));
+  const cost = `3 weights, ${number(size * size * 3)} multiply–adds.`;
+  live.words.append(html("p", { class: "cost" }, cost));
   const where = () => [Math.floor(live.state.at / size), live.state.at % size];
   /** @param {number} down @param {number} along */
   const move = (down, along) => () => go(where()[0] + down, where()[1] + along);
@@ -193,6 +194,6 @@ export const view = {
     { ask: "get more from the heart than from petals and leaves", met: (state) => highest(state, "heart") },
     { ask: "answer 0 for every grey, and more for the leaves than for the flower",
       met: (state) => ignoresGrey(state) && highest(state, "leaves") },
-    { ask: "make the digit stand out of the dots", met: readable },
+    { ask: "make the digit stand out", met: readable },
   ],
 };
