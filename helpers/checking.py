@@ -83,12 +83,12 @@ def judge_values(name: str, exercise: dict[str, Any], given: Any) -> tuple[str, 
 
 
 def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str, str]:
+    """Judge a function by its results in all cases, and by what it was to do without."""
     name, cases, used = exercise["name"], exercise["cases"], set[str]()
     watch = "without" in exercise and (lambda *seen: note(used, namespace, namespace[name], *seen))
     came = [attempt(case, exercise["inputs"], namespace, watch) for case in cases]
-    lines = [outcome.line for outcome in came if isinstance(outcome, Crash)]
-    if untouched := [line.split(":")[0] for line in lines if "raise NotImplementedError" in line]:
-        return WAITING, f"Waiting for `{name}`: replace {untouched[0]} with your code."
+    if lines := [o.line for o in came if isinstance(o, Crash) and "raise NotImpl" in o.line]:
+        return WAITING, f"Waiting for `{name}`: replace {lines[0].split(':')[0]} with your code."
     if all(outcome is None for outcome in came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     if not (wrong := [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]):
@@ -117,14 +117,14 @@ def attempt(case: dict[str, Any], dtype: str, namespace: dict[str, Any], watch: 
     """What a call returns, in plain numbers, or a `Crash`; its inputs are made anew."""
     inputs = copy.deepcopy(case["inputs"])
     for name in [name for name, value in inputs.items() if dtype and isinstance(value, list)]:
-        torch = __import__("torch")  # only here: numbers are judged without it
+        import torch  # only here: numbers are judged without it
+
         inputs[name] = torch.tensor(inputs[name], dtype=getattr(torch, dtype))
     with ExitStack() as stack, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         stack.callback(random.setstate, random.getstate())  # leave the random states as they are
-        if numpy := sys.modules.get("numpy"):
-            stack.callback(numpy.random.set_state, numpy.random.get_state())
-        if loaded := sys.modules.get("torch"):
-            stack.callback(loaded.set_rng_state, loaded.get_rng_state())
+        for library, state in {"numpy.random": "state", "torch": "rng_state"}.items():
+            if at := sys.modules.get(library):
+                stack.callback(getattr(at, f"set_{state}"), getattr(at, f"get_{state}")())
         stack.callback(sys.setprofile, sys.getprofile())
         sys.setprofile(watch or sys.getprofile())
         try:
@@ -179,7 +179,7 @@ def shape(value: Any) -> tuple[int, ...]:
     return () if inner is None else (len(value), *(inner.pop() if len(inner) == 1 else ()))
 
 
-def show(value: Any) -> str:
+def show(value: Any) -> str:  # a value or a crash, cut short
     if isinstance(value, Crash):
         said = textwrap.shorten(f"{type(value.error).__name__}: {value.error}", 90)
         return f"{said}\n              in {value.line}" if value.line else said

@@ -1,8 +1,8 @@
-/** Kernel playground: weights to change, on the numbers of the text and on a photograph. */
+/** Kernel playground: weights to change. */
 import { Pen, QUIET, clamp, diverging, html, number, paint, svg } from "./view.js";
 
 /**
- * X and K are the numbers and their kernel; W and image the kernel and the address of the photograph.
+ * X and K: numbers and kernel; image and W: the same for the photograph.
  * @typedef {{photo: boolean, flip: boolean, X: number[], K: number[], W: number[], image: string,
  *   i: number, j: number}} State
  */
@@ -16,17 +16,17 @@ const PRESETS = {
   points: { W: [-1, -1, -1, -1, 8, -1, -1, -1, -1] },
 };
 
-/** Whether a sum of weights, fractions too, is 0. @param {number} value */
+/** @param {number} value */
 const vanishes = (value) => Math.abs(value) < 1e-9;
 
 /** @param {number[]} values Of a square. */
 const side = (values) => Math.sqrt(values.length);
 
-/** The kernel as it lies: a convolution, `flip`, turns it. @param {number[]} K @param {boolean} flip */
+/** The kernel as it lies. @param {number[]} K @param {boolean} flip */
 const laid = (K, flip) => (flip ? [...K].reverse() : K);
 
 /**
- * What a square kernel answers on a square image; `flip` turns the kernel first.
+ * What a square kernel answers on a square image.
  * @param {number[]} X @param {number[]} K @param {boolean} flip
  */
 export function slide(X, K, flip) {
@@ -44,10 +44,10 @@ export function slide(X, K, flip) {
 /** The pixels in the window, row by row. @param {ReturnType<typeof look>} seen */
 const meet = ({ X, K, k, n, i, j }) => K.map((_, at) => X[(i + Math.floor(at / k)) * n + j + (at % k)]);
 
-/** @type {number[]} Grey values of the photograph, 0 to 255; zeros until it is decoded. */
+/** @type {number[]} Of the photograph, once it is decoded. */
 let greys = Array(64 * 64).fill(0);
 
-/** Input, kernel (typed, and as it lies: K) and place; `last` is the largest i and j. @param {State} state */
+/** Input, kernel (typed, and as it lies: K), place and its limit. @param {State} state */
 function look({ photo, flip, X, K, W, i, j }) {
   const [input, kernel] = photo ? [greys, W] : [X, K];
   const [n, k] = [side(input), side(kernel)];
@@ -66,7 +66,7 @@ export function say(state) {
 }
 
 /**
- * Numbers in cells, or nothing over a photograph; and a mark at (i, j) of some size.
+ * Numbers in cells, if any, and a mark at (i, j).
  * @param {SVGElement} picture @param {number[]} values @param {boolean} cells
  * @param {number} i @param {number} j @param {number} size
  */
@@ -108,15 +108,11 @@ function build(live) {
     const of = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
     const box = html("input", { type: "number", min: -99, max: 99, step: "any", "aria-label": of, ...QUIET });
     const change = () => {
-      const value = Math.max(-99, Math.min(99, Number(box.value)));
-      const key = live.state.photo ? "W" : "K";
-      if (box.value) live.change({ [key]: look(live.state).typed.with(at, value) });
+      const typed = look(live.state).typed.with(at, clamp(Number(box.value), -99, 99));
+      if (box.value) live.change(live.state.photo ? { W: typed } : { K: typed });
     };
     box.addEventListener("input", () => live.guard(change));
-    box.addEventListener("blur", () => live.change({})); // an empty box shows its weight again
-    box.addEventListener("beforeinput", (event) => {
-      if (event.data === "," && document.execCommand("insertText", false, ".")) event.preventDefault();
-    });
+    box.addEventListener("blur", () => live.change({})); // shows a weight that was emptied
     return html("div", {}, box, html("span"));
   };
 
@@ -165,10 +161,10 @@ function build(live) {
     draw(output.picture, Y, !photo, i, j, 1);
     if (!photo) return;
     const most = Math.max(1, ...Y.map(Math.abs));
-    paint(input.canvas, X, (value) => [value, value, value]);
-    const grey = (/** @type {number} */ value) => Array(3).fill((255 * value) / most);
-    const mixed = K.some((w) => w < 0); // else the output is a picture itself
-    paint(output.canvas, Y, mixed ? (value) => diverging((2 * value) / most) : grey);
+    const grey = (/** @type {number} */ scale) => (/** @type {number} */ v) => Array(3).fill(scale * v);
+    paint(input.canvas, X, grey(1));
+    const mixed = K.some((w) => w < 0);
+    paint(output.canvas, Y, mixed ? (value) => diverging((2 * value) / most) : grey(255 / most));
   };
 }
 
@@ -193,7 +189,7 @@ export const view = {
       met: ({ photo, W }) =>
         photo &&
         [0, 3, 6].every((a) => W.slice(a, a + 3).some(Boolean) && vanishes(W[a] + W[a + 1] + W[a + 2])) &&
-        [0, 1, 2].some((b) => !vanishes(W[b] + W[b + 3] + W[b + 6])) && // else blind to posts as well
+        [0, 1, 2].some((b) => !vanishes(W[b] + W[b + 3] + W[b + 6])) &&
         !Object.values(PRESETS).some((preset) => `${preset.W}` === `${W}`),
     },
   ],

@@ -183,14 +183,6 @@ def test_a_finger_drags_the_window_down_the_photograph(open_page, swipe):
     says(page, "Output in row 61, column 31: ")
 
 
-def test_a_comma_is_a_point(page):
-    box = page.locator(".weights input").nth(1)
-    box.focus()
-    page.keyboard.press("Control+a")
-    page.keyboard.type("0,5")
-    says(page, "0·0 + 1·0.5 + 3·2 + 4·3 = 18.5.")
-
-
 def test_an_empty_box_shows_its_weight_again(page):
     box = page.locator(".weights input").nth(3)
     box.fill("")
