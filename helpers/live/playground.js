@@ -108,7 +108,8 @@ function build(live) {
     const of = `Weight in row ${Math.floor(at / k)}, column ${at % k}`;
     const box = html("input", { type: "number", min: -99, max: 99, step: "any", "aria-label": of, ...QUIET });
     const change = () => {
-      const typed = look(live.state).typed.with(at, clamp(Number(box.value), -99, 99));
+      const value = Math.max(-99, Math.min(99, Number(box.value)));
+      const typed = look(live.state).typed.with(at, value);
       if (box.value) live.change(live.state.photo ? { W: typed } : { K: typed });
     };
     box.addEventListener("input", () => live.guard(change));
