@@ -117,6 +117,13 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
         found = [
             s for s in article.select(".hint, .solution") if not s.find_parent(class_="solution")
         ]
+        exercise = ""
+        for fold in reversed(found):  # a hint stands before the solution of its exercise
+            summary = one(fold, "summary") if fold.name == "details" else None
+            if summary and "hint" in fold["class"] and exercise:
+                summary.string = f"{words(summary)}: {exercise}"
+            elif summary:
+                exercise = words(summary).removeprefix("Solution to ").partition(" (")[0]
         if found:
             at = soup.new_tag("section", id=f"solutions-{article['id']}")
             at.append(heading(soup, "h2", words(one(article, "h1"))))
@@ -134,7 +141,7 @@ def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup
             if beside and "on-page" in (beside.get("class") or []):
                 beside.decompose()
             here = str(article["id"])
-            away = not at.startswith(f"{here}--") and "bibliography" not in at
+            away = not at.startswith(here) and "bibliography" not in at
             if away and here != "solutions":
                 page = soup.new_tag("span", attrs={"class": "on-page"})
                 page.string = f" (p.\xa0{numbers.get(at, 888)})"

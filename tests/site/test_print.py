@@ -71,6 +71,9 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
     assert re.search(rf"Padding and stride\s*{at + 1}\b", listed)
     named = re.search(r"Convolutions for images \(p\.\s(\d+)\)", book.pages[at].extract_text())
     assert named and int(named[1]) == starts["7.2. Convolutions for images"] + 1
+    assert "Fig. 7.3.1 (p." not in book.pages[at].extract_text()  # of the same page
+    everything = " ".join(sheet.extract_text() for sheet in book.pages[-60:])
+    assert re.search(r"Hint:\s+Exercise\s+8\.6\.1", everything)
     places = book.named_destinations
     links = [
         annotation.get_object()
