@@ -112,7 +112,7 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
 def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
     """The hints and solutions of all pages, out of their places, in a chapter of their own."""
     chapter = soup.new_tag("article", attrs={"class": "bd-article", "id": "solutions"})
-    chapter.append(heading(soup, "h1", "Hints and solutions"))
+    chapter.append(element(soup, "h1", "Hints and solutions"))
     for article in articles:
         found = [
             s for s in article.select(".hint, .solution") if not s.find_parent(class_="solution")
@@ -126,7 +126,7 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
                 exercise = words(summary).removeprefix("Solution to ").partition(" (")[0]
         if found:
             at = soup.new_tag("section", id=f"solutions-{article['id']}")
-            at.append(heading(soup, "h2", words(one(article, "h1"))))
+            at.append(element(soup, "h2", words(one(article, "h1"))))
             at.extend(fold.extract() for fold in found)
             chapter.append(at)
     return chapter
@@ -148,12 +148,8 @@ def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup
                 link.insert_after(page)
 
 
-def paragraph(soup: BeautifulSoup, text: str) -> Tag:
-    return heading(soup, "p", text)
-
-
-def heading(soup: BeautifulSoup, level: str, text: str) -> Tag:
-    made = soup.new_tag(level)
+def element(soup: BeautifulSoup, name: str, text: str) -> Tag:
+    made = soup.new_tag(name)
     made.string = text
     return made
 
@@ -202,7 +198,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     articles = [read_page(html, page, pages) for page in pages]
     title = words(one(articles[0], "h1"))
     one(articles[0], "h1").string = "About this book"
-    one(articles[0], "h1").insert_after(paragraph(soup, ON_PAPER))
+    one(articles[0], "h1").insert_after(element(soup, "p", ON_PAPER))
     articles.append(take_solutions(articles, soup))
     lines = list(entries(articles))
     sheet = (html / "_static" / "site.css").as_uri()
