@@ -100,8 +100,9 @@ def code_of(file: str) -> str:
 
 
 def style(name: str) -> str:
-    """The style of all views, and of one."""
-    return "\n".join(SOURCES[file].strip() for file in files(name) if file.endswith(".css"))
+    """The style of all views, and of one, without comments."""
+    code = "\n".join(SOURCES[file].strip() for file in files(name) if file.endswith(".css"))
+    return re.sub(r"/\*.*?\*/\s*", "", code, flags=re.S)
 
 
 def files(name: str) -> list[str]:
