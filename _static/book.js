@@ -30,3 +30,41 @@
     for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
   });
 })();
+
+// The keyboard keeps its place: the theme and the clipboard take it from the button that was
+// pressed. Buttons say what they have done.
+(() => {
+  const root = document.documentElement;
+  const status = document.createElement("p");
+  status.className = "visually-hidden";
+  status.setAttribute("role", "status");
+  document.body.append(status);
+  const wide = matchMedia("(min-width: 992px)"); // else the side bar opens above the page
+  const update = () => {
+    const bar = document.querySelector("#pst-primary-sidebar");
+    const shown = wide.matches && !bar?.classList.contains("pst-sidebar-hidden");
+    document.querySelector(".primary-toggle")?.setAttribute("aria-expanded", shown);
+    const mode = root.dataset.mode === "auto" ? "as the system" : root.dataset.mode;
+    for (const button of document.querySelectorAll(".theme-switch-button"))
+      button.setAttribute("aria-label", `Color mode: ${mode}`);
+  };
+  let last;
+  const giveBack = () => {
+    if (document.activeElement === document.body) last?.focus({ preventScroll: true });
+  };
+  const pressed = (event) => {
+    const button = event.target.closest("button");
+    status.textContent = "";
+    setTimeout(() => {
+      update();
+      if (button?.matches(".copybtn")) status.textContent = button.dataset.tooltip;
+      if (!button || event.detail) return; // a pointer keeps no place
+      last = button;
+      giveBack();
+    });
+  };
+  addEventListener("click", pressed, true); // first: some handlers let nobody else know
+  addEventListener("close", () => setTimeout(giveBack), true); // of a dialog
+  wide.addEventListener("change", update);
+  addEventListener("load", update);
+})();
