@@ -13,15 +13,18 @@
 
 A verdict that comes straight after a prediction would tell it, and so is folded with it.
 `mystnb: {code_prompt_show: …}` in a cell's metadata replaces a title, except a printed one. A title
-says what is inside, so it is the toggle's name for everybody. Folds need no script; a link into a
-closed one opens it; on paper, those that hold text are open (`_static/book.css`).
+says what is inside, so it is the toggle's name for everybody; for one who hears the page it goes
+on, unseen, with the figure or the exercise, and tells those of the same title apart. Folds need no
+script; a link into a closed one opens it; on paper, those that hold text are open
+(`_static/book.css`).
 
 Neighbouring cells tagged `beside` stand in a row where there is room.
 """
 
 import ast
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from docutils import nodes
@@ -60,6 +63,11 @@ def make_fold(kind: str, title: Iterable[nodes.Node], inside: Iterable[nodes.Nod
     made = fold("", fold_title("", "", *title), kind=kind)
     made.extend(inside)
     return made
+
+
+def unseen(text: str) -> nodes.inline:
+    """What is said and not shown."""
+    return nodes.inline("", text, classes=["visually-hidden"])
 
 
 def words(text: str) -> list[nodes.Node]:
@@ -166,7 +174,8 @@ class FoldAll(SphinxPostTransform):
         for exercise in list(self.document.findall(is_exercise_node)):
             for section in list(exercise.findall(nodes.section)):  # all have the same id
                 unwrap(section)
-        fold_admonitions(self.document)
+        fold_admonitions(self.document, self.number)
+        tell_apart(self.document)
         for title in self.document.findall(fold_title):
             for link in list(title.findall(nodes.reference)):  # a tap unfolds, wherever it falls
                 unwrap(link)
@@ -194,7 +203,8 @@ class FoldAll(SphinxPostTransform):
             title = words(asked or kind_of(code))
             cell.children = [make_fold("code", title, [*code, *output])]
         elif "hide-output" in tags and output:
-            sealed = make_fold("sealed", words(asked or PREDICT), output)
+            title = [*words(asked or PREDICT), unseen(self.shown(output, " "))]
+            sealed = make_fold("sealed", title, output)
             if "hide-input" in tags:
                 title = words(f"Code{self.shown(output)}")
                 cell.children = [sealed, make_fold("code", title, code)]
@@ -206,17 +216,20 @@ class FoldAll(SphinxPostTransform):
         for child in cell:
             child.parent = cell
 
-    def shown(self, output: list[nodes.Node]) -> str:
+    def shown(self, output: list[nodes.Node], of: str = " of ") -> str:
         """What the output of a cell is, as the end of a title."""
-        figures = self.env.toc_fignumbers.get(self.env.docname, {})
         for node in (n for part in output for n in part.findall()):
             if isinstance(node, nodes.figure):
-                number = figures.get("figure", {}).get(node["ids"][0])
-                name = self.config.numfig_format["figure"]
-                return " of " + name % ".".join(map(str, number)) if number else " of the figure"
+                return of + (self.number("figure", node) or "the figure")
             if isinstance(node, nodes.table) or "<table" in node.astext():
-                return " of the table"
-        return " of the output" if output else ""
+                return of + "the table"
+        return of + "the output" if output else ""
+
+    def number(self, kind: str, node: nodes.Element) -> str:
+        """Kind and number of a figure or an exercise; empty if it has none."""
+        numbers = self.env.toc_fignumbers.get(self.env.docname, {}).get(kind, {})
+        number = next((numbers[name] for name in node["ids"] if name in numbers), ())
+        return self.config.numfig_format[kind] % ".".join(map(str, number)) if number else ""
 
 
 def unwrap(node: nodes.Element) -> None:
@@ -286,12 +299,16 @@ def has_verdict(cell: nodes.container) -> bool:
     return any(isinstance(part, fold) and part["kind"] == "verdict" for part in cell)
 
 
-def fold_admonitions(document: nodes.document) -> None:
+def fold_admonitions(
+    document: nodes.document, numbered: Callable[[str, nodes.Element], str]
+) -> None:
     """Fold what has the class `dropdown`; several hints to one exercise get numbers."""
     runs: list[list[fold]] = [[]]
+    exercises = [""]
     for node in list(document.findall(nodes.Element)):
         if is_exercise_node(node):
             runs.append([])
+            exercises.append(numbered("exercise", node))
         elif isinstance(node, nodes.Admonition) and "dropdown" in node.get("classes", []):
             if isinstance(node.children[0], nodes.title):
                 title, *inside = node.children
@@ -302,9 +319,23 @@ def fold_admonitions(document: nodes.document) -> None:
             if node.tagname == "hint":
                 runs[-1].append(made)
             node.replace_self(made)
-    for hints in runs:
-        for number, hint in enumerate(hints if len(hints) > 1 else [], start=1):
-            hint[0].append(nodes.Text(f" {number} of {len(hints)}"))
+    for exercise, hints in zip(exercises, runs, strict=True):
+        for number, hint in enumerate(hints, start=1):
+            if len(hints) > 1:
+                hint[0].append(nodes.Text(f" {number} of {len(hints)}"))
+            if exercise:
+                hint[0].append(unseen(f" to {exercise}"))
+
+
+def tell_apart(document: nodes.document) -> None:
+    """Count the folds of a page that would have the same name."""
+    titles = list(document.findall(fold_title))
+    total, seen = Counter(title.astext() for title in titles), Counter[str]()
+    for title in titles:
+        name = title.astext()
+        seen[name] += 1
+        if total[name] > 1:
+            title.append(unseen(f" {seen[name]} of {total[name]}"))
 
 
 def visit_fold(self: HTML5Translator, node: fold) -> None:

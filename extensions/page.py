@@ -20,6 +20,7 @@ VERBATIM = re.compile(r"<(pre|script|style)\b(?![^>]*\ssrc=)[^>]*>.*?</\1>", re.
 ASIDE = re.compile(r'<(\w+) data-aside="(\d+)"></\1>')
 LEGIBLE = 0.85  # a label of 8 points, the smallest in our figures, is drawn with 9 pixels
 PHONE = 358  # pixels, the width of the text on a phone of 390
+DIFFICULTY = re.compile(r"([●○](?: [●○]){2})")
 PUNCTUATION = re.compile(r"[.,;:!?)\]’–-]+")
 UNUSED = (  # 1.5 MB that draw the icons of a font again; the search that extensions.search replaces
     "fontawesome.js",
@@ -79,6 +80,7 @@ def finish(html: str, sizes: dict[str, tuple[int, int] | None]) -> str:
     name_controls(soup)
     mark_tables(soup)
     mark_citations(soup)
+    mark_exercises(soup)
     glue_punctuation(soup)
     size_pictures(soup, sizes)
     return ASIDE.sub(lambda found: mend_theme(verbatim[int(found[2])]), str(soup))
@@ -138,6 +140,8 @@ def name_controls(soup: BeautifulSoup) -> None:
         del button["aria-label"]
     for button in soup.select(".sidebar-toggle"):
         button["aria-label"] = button.get("title") or ""
+    for button in soup.select(".secondary-toggle"):
+        button["aria-haspopup"] = "dialog"
     for summary in soup.select(".bd-sidenav summary"):
         item = summary.find_parent("li")
         chapter = item and item.find("a")
@@ -160,9 +164,7 @@ def mark_tables(soup: BeautifulSoup) -> None:
             if cell.find("math"):  # a formula is no name of a column: its letters are said instead
                 for formula in cell.select(".math"):
                     formula["aria-hidden"] = "true"
-                    said = soup.new_tag("span", attrs={"class": "visually-hidden"})
-                    said.string = formula.get_text(" ", strip=True)
-                    formula.insert_after(said)
+                    formula.insert_after(hidden(soup, formula.get_text(" ", strip=True)))
         table.wrap(soup.new_tag("div", attrs={"class": "scrolls"}))
 
 
@@ -182,6 +184,26 @@ def mark_citations(soup: BeautifulSoup) -> None:
     """Entries of a bibliography are the items of a list; docutils' role for them is obsolete."""
     for entry in soup.select('[role="doc-biblioentry"]'):
         entry["role"] = "listitem"
+
+
+def mark_exercises(soup: BeautifulSoup) -> None:
+    """The title of an exercise is a heading, as far as one who hears the page is concerned."""
+    for title in soup.select(".exercise > .admonition-title"):
+        title["role"], title["aria-level"] = "heading", "3"
+    for text in soup.find_all(string=DIFFICULTY):
+        parts: list[str | Tag] = []
+        for number, part in enumerate(DIFFICULTY.split(text)):
+            if number % 2:
+                parts.append(soup.new_tag("span", attrs={"aria-hidden": "true"}, string=part))
+                parts.append(hidden(soup, f"difficulty {part.count('●')} of 3"))
+            else:
+                parts.append(part)
+        text.replace_with(*parts)
+
+
+def hidden(soup: BeautifulSoup, words: str) -> Tag:
+    """What is said and not seen."""
+    return soup.new_tag("span", attrs={"class": "visually-hidden"}, string=words)
 
 
 def glue_punctuation(soup: BeautifulSoup) -> None:

@@ -38,6 +38,7 @@ STYLE = """
   .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
   .contents a { color: inherit; text-decoration: none; }
 """
+SCREEN = ".headerlink, .toctree-wrapper, script, noscript, button, summary .visually-hidden"
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
 IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
 <p>Version {version} of {date}</p><p>Code: MIT. Text and figures: CC BY 4.0.</p></div>"""
@@ -82,7 +83,7 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
     """The article of a page, with its anchors, links and pictures as one file needs them."""
     soup = BeautifulSoup((html / page).read_text(encoding="utf-8"), "html.parser")
     article = one(soup, "article.bd-article")
-    for tag in article.select(".headerlink, .toctree-wrapper, script, noscript, button"):
+    for tag in article.select(SCREEN):
         tag.decompose()
     for tag in article.find_all(id=True):
         tag["id"] = anchor(page, str(tag["id"]))

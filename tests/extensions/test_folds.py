@@ -87,10 +87,10 @@ def test_a_title_says_what_is_inside(html):
         "Imports",
         *(f"Code of Fig. 7.1.{number}" for number in (1, 2, 3)),
     ]
-    assert titles(html, "sealed") == ["Predict first, then open"]
+    assert titles(html, "sealed") == ["Predict first, then open the output"]
     assert titles(html, "aside")[0].endswith("of conv2d shift a picture?")
     assert titles(html, "more") == ["What it means"]
-    assert titles(html, "hint") == ["Hint 1 of 2", "Hint 2 of 2"]
+    assert titles(html, "hint") == [f"Hint {n} of 2 to Exercise 7.1.1" for n in (1, 2)]
     first, second = titles(html, "solution")
     assert first.startswith("Solution to Exercise 7.1.1 (Half of ") and "7.1.2 (Another)" in second
 

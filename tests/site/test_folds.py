@@ -87,8 +87,8 @@ def test_a_title_is_the_name_of_its_toggle(page, book):
     toggles = [n["name"]["value"] for n in tree if n["role"].get("value") == "DisclosureTriangle"]
     names = [
         "✓ equals math.floor on 36 cases",
-        "Hint 1 of 2",
-        "Predict first, then open",
+        "Hint 1 of 2 to Exercise 7.1.1",
+        "Predict first, then open the output",
         "Imports",
     ]
     assert set(names) <= set(toggles)
