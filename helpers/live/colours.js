@@ -37,7 +37,7 @@ function readable(state) {
 /** @param {State} state */
 export function say(state) {
   const rgb = pixels.length ? pixels.slice(3 * state.at, 3 * state.at + 3) : state.rgb;
-  const terms = weightsOf(state).map((weight, c) => `${signed(weight)}·${rgb[c]}`);
+  const terms = weightsOf(state).map((weight, c) => `${signed(weight)} × ${rgb[c]}`);
   const [sum] = mix(rgb, weightsOf(state));
   const name = `Marked pixel, red ${rgb[0]}, green ${rgb[1]}, blue ${rgb[2]}`;
   return `${name}: ${terms.join(" + ")} = ${number(sum, 2)}.`;
@@ -114,7 +114,7 @@ function build(live) {
   /** @param {number} y @param {number} x */
   const go = (y, x) => live.change({ at: clamp(y, 0, size - 1) * size + clamp(x, 0, size - 1) });
   const photo = html("img", { src: live.state.image, alt: "" });
-  const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip" })];
+  const [canvas, strip] = [html("canvas"), html("canvas", { class: "strip", "aria-hidden": true })];
   const [input, output] = [panel("three channels", photo), panel("one output channel", canvas)];
   const [plate, seen] = [html("img", { src: live.state.dots, alt: "" }), html("canvas")];
   for (const [name, picture] of Object.entries({ dots: plate, "one output channel": seen })) {
@@ -139,7 +139,7 @@ function build(live) {
   const along = { ArrowLeft: move(0, -2), ArrowRight: move(0, 2), Home: () => go(0, 0) };
   const down = { ArrowUp: move(-2, 0), ArrowDown: move(2, 0), End: () => go(size, size) };
   live.steer(output.over, "Marked pixel", { ...along, ...down }, () => {
-    return { max: size * size - 1, now: live.state.at, text: say(live.state) };
+    return { max: size * size - 1, now: live.state.at, text: `row ${where()[0]}, column ${where()[1]}` };
   });
   live.decode(live.state.image, (data) => {
     pixels = data.filter((_, at) => at % 4 !== 3);

@@ -38,7 +38,7 @@ def mix_colours(red: float = 0.3, green: float = 0.6, blue: float = 0.1) -> View
     rgb = np.asarray(Image.open(io.BytesIO(photo)))[AT // SIZE, AT % SIZE].tolist()
     pairs = list(zip(weights.values(), rgb, strict=True))
     total = round(sum(w * v for w, v in pairs), 2)
-    products = " + ".join(f"{w:g}·{v}" if w >= 0 else f"(−{-w:g})·{v}" for w, v in pairs)
+    products = " + ".join(f"{w:g} × {v}" if w >= 0 else f"(−{-w:g}) × {v}" for w, v in pairs)
     pixel = f"Marked pixel, red {rgb[0]}, green {rgb[1]}, blue {rgb[2]}"
     says = f"{pixel}: {products} = {total:g}.".replace("= -", "= −")
     state = weights | {"image": address(photo), "size": SIZE, "at": AT, "rgb": rgb}

@@ -1,5 +1,5 @@
 /** LeNet at work: all maps of a network and its ten probabilities, for an image that a hand changes. */
-import { clamp, diverging, html, list, number, paint } from "./view.js";
+import { clamp, diverging, fill, html, list, number, paint } from "./view.js";
 
 /**
  * @typedef {{weights?: string, scales: number[], biases: number[][], names: string[], items: string,
@@ -20,11 +20,9 @@ function layers({ weights, scales }) {
   if (!weights || kept.of === weights) return kept.layers;
   const values = new Int8Array(bytes(weights).buffer);
   let end = 0;
-  kept.layers = SIZES.map((size, k) =>
-    Float32Array.from(values.subarray(end, (end += size)), (w) => w * scales[k]),
-  );
   kept.of = weights;
-  return kept.layers;
+  return (kept.layers = SIZES.map((size, k) =>
+    Float32Array.from(values.subarray(end, (end += size)), (w) => w * scales[k])));
 }
 
 /** Cross-correlate n×n maps with 5×5 kernels, p zeros around; ReLU. @param {Float32Array} X
@@ -72,8 +70,7 @@ function look(state) {
 
 /** @param {State} state */
 function compute(state) {
-  const [W1, W2, W3, W4, W5] = layers(state);
-  const [b1, b2, b3, b4, b5] = state.biases;
+  const [[W1, W2, W3, W4, W5], [b1, b2, b3, b4, b5]] = [layers(state), state.biases];
   const first = convolve(Float32Array.from(state.image, (v) => v / 255), SIDE, W1, b1, 2);
   const second = convolve(pool(first, SIDE), 14, W2, b2, 0);
   const relu = (/** @type {Float32Array} */ Z) => Z.map((z) => Math.max(0, z));
@@ -81,23 +78,22 @@ function compute(state) {
   const powers = Array.from(scores, (score) => Math.exp(score - Math.max(...scores)));
   return { maps: [first, second], p: powers.map((power) => power / powers.reduce((a, b) => a + b)) };
 }
-
 /** As plain lists. @param {State} state */
 export const answer = (state) => [...look(state).maps.map((Z) => Array.from(Z)), look(state).p];
 /** @param {number[]} p Classes, the most probable first. */
 const ranked = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
+/** @param {State} state */
+const top = (state) => ranked(look(state).p)[0];
 /** @param {State} state */
 export function say(state) {
   const p = look(state).p;
   const [first, ...others] = ranked(p).slice(0, 3).map((c) => `${state.names[c]} ${number(100 * p[c])} %`);
   return `The answer: ${first}; then ${list(others)}.`;
 }
-
 const decoded = /** @type {Record<string, number[]>} */ ({});
 /** The pixels of an item. @param {State} state @param {number} item */
 const pixels = ({ items }, item) =>
   (decoded[`${item} ${items}`] ??= Array.from(bytes(items).slice(item * SIDE ** 2, (item + 1) * SIDE ** 2)));
-
 /** Zeros come in. @param {number[]} image @param {number} down @param {number} right */
 export function shift(image, down, right) {
   return image.map((_, at) => {
@@ -106,16 +102,14 @@ export function shift(image, down, right) {
   });
 }
 
-/** With its sign, one decimal. @param {number} sum */
-const signed = (sum) => (sum < 0 ? "−" : "+") + Math.abs(sum).toFixed(1);
-
 /** @param {import("./view.js").Live<State>} live */
 function build(live) {
   const [first] = layers(live.start);
   for (const state of [live.start, live.state]) delete state.weights; // else each change compares them
-  const input = html("canvas", { class: "ink" });
+  const [input, brush] = [html("canvas", { class: "ink" }), html("span", { class: "brush" })];
   const keys = html("div", { class: "keys", role: "group", "aria-label": "Move" });
-  live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or move it"), input, keys));
+  const board = html("div", { class: "board" }, input, brush);
+  live.stage.append(html("div", { class: "panel" }, html("p", {}, "draw, or move it"), board, keys));
   const rows = [6, 16].map((count, layer) => {
     const shares = live.start.active[layer];
     const canvases = shares.map((share) => html("canvas", { class: share < IDLE ? "idle" : null }));
@@ -123,7 +117,8 @@ function build(live) {
     const size = ["6 maps, 28×28 (below: sum of the weights)", "16 maps, 10×10"][layer];
     const name = `${size}: ${idle ? `${idle} nearly always at 0, framed` : "all filters work"}`;
     const sums = shares.map((_, c) => first.slice(25 * c, 25 * (c + 1)).reduce((a, b) => a + b, 0));
-    const cells = canvases.map((canvas, c) => (layer ? canvas : html("div", {}, canvas, signed(sums[c]))));
+    const sign = sums.map((sum) => (sum < 0 ? "−" : "+") + Math.abs(sum).toFixed(1));
+    const cells = canvases.map((canvas, c) => (layer ? canvas : html("div", {}, canvas, sign[c])));
     live.aside.append(html("p", {}, name), html("div", { class: `maps of-${count}` }, ...cells));
     return canvases;
   });
@@ -136,7 +131,7 @@ function build(live) {
   const still = { right: 0, down: 0, drawn: false, cleared: false };
   live.choice("Item", Object.fromEntries(live.start.names.map((name, item) =>
     [name, { item, image: pixels(live.start, item), ...still }])));
-  const none = { item: -1, image: Array(784).fill(0), right: 0, down: 0, drawn: true, cleared: true };
+  const none = { ...still, item: -1, image: Array(784).fill(0), drawn: true, cleared: true };
   live.button("Clear", () => live.change(none));
   const move = (/** @type {number} */ down, /** @type {number} */ right) => () => {
     const { image, item, drawn, right: x, down: y } = live.state; // an item that comes back comes back whole
@@ -145,24 +140,31 @@ function build(live) {
   };
   const ways = [["←", "left", 0, -1], ["↑", "up", -1, 0], ["↓", "down", 1, 0], ["→", "right", 0, 1]];
   for (const [sign, name, down, right] of /** @type {[string, string, number, number][]} */ (ways)) {
-    const button = live.button(sign, move(down, right));
-    button.setAttribute("aria-label", `Move ${name}`);
-    keys.append(button);
+    keys.append(fill(live.button(sign, move(down, right)), { "aria-label": `Move ${name}` }));
   }
-  const across = { ArrowLeft: move(0, -1), ArrowRight: move(0, 1) };
-  live.steer(input, "Image", { ...across, ArrowUp: move(-1, 0), ArrowDown: move(1, 0) }, () => {
+  /** @param {(down: number, right: number) => () => void} by */
+  const arrows = (by) =>
+    ({ ArrowLeft: by(0, -1), ArrowRight: by(0, 1), ArrowUp: by(-1, 0), ArrowDown: by(1, 0) });
+  live.steer(input, "Image", arrows(move), () => {
     const { right, down } = live.state;
-    const text = `moved ${right} to the right and ${down} down. ${say(live.state)}`;
-    return { min: -SIDE, max: SIDE, now: clamp(right, -SIDE, SIDE), text };
+    return { min: -SIDE, max: SIDE, now: clamp(right, -SIDE, SIDE), text: `right ${right}, down ${down}` };
   });
-  live.drag(input, (x, y) => {
-    const unit = input.getBoundingClientRect().width / SIDE;
-    const image = live.state.image.map((value, at) => {
-      const far = Math.hypot((at % SIDE) + 0.5 - x / unit, Math.floor(at / SIDE) + 0.5 - y / unit);
-      return Math.max(value, Math.round(255 * Math.min(1, Math.max(0, 1.9 - far))));
-    });
+  /** Ink around a place of the image. @param {number} x @param {number} y */
+  const ink = (x, y) => {
+    const r = (/** @type {number} */ at) => Math.hypot(at % SIDE + 0.5 - x, Math.floor(at / SIDE) + 0.5 - y);
+    const image = live.state.image.map((value, at) => Math.max(value, clamp(255 * (1.9 - r(at)), 0, 255)));
     live.change({ image, item: -1, drawn: true });
-  });
+  };
+  live.drag(input, (x, y) => ink((x / input.offsetWidth) * SIDE, (y / input.offsetWidth) * SIDE));
+  let [x, y, wet] = [14, 14, false]; // the brush of the keyboard
+  const go = (/** @type {number} */ down, /** @type {number} */ right, turn = false) => () => {
+    [x, y, wet] = [clamp(x + right, 0, SIDE), clamp(y + down, 0, SIDE), wet !== turn];
+    return wet ? ink(x, y) : live.change({});
+  };
+  live.steer(brush, "Brush", { ...arrows(go), " ": go(0, 0, true) }, () => {
+    fill(brush, { style: `left: ${(100 * x) / SIDE}%; top: ${(100 * y) / SIDE}%` });
+    return { max: SIDE, now: x, text: `column ${x}, row ${y}, ${wet ? "painting" : "lifted"}` };
+  }, "The arrow keys move it, Space lowers and lifts it.");
 
   return () => {
     const [state, { maps, p }] = [live.state, look(live.state)];
@@ -171,7 +173,8 @@ function build(live) {
       const size = Z.length / rows[layer].length;
       rows[layer].forEach((canvas, c) => {
         const map = Array.from(Z.subarray(c * size, (c + 1) * size));
-        paint(canvas, map, (value) => REDS[Math.min(255, Math.round((255 * value) / state.high[layer]))]);
+        const name = `filter ${c + 1}${canvas.className && ", idle"}`;
+        paint(canvas, map, (z) => REDS[clamp((255 * z) / state.high[layer], 0, 255)], name);
       });
     });
     bars.forEach(({ row, bar, share }, c) => {
@@ -181,9 +184,6 @@ function build(live) {
     });
   };
 }
-
-/** @param {State} state */
-const top = (state) => ranked(look(state).p)[0];
 
 /** @type {import("./view.js").View<State>} */
 export const view = {

@@ -67,7 +67,7 @@ export function say(state) {
   const { mu, sigma, hat, y } = results(state)[state.at];
   const { example, channel } = place(state.at);
   const hats = `(${number(state.X[state.at])} − ${term(mu)}) / ${term(sigma)} = ${number(hat, 2)}`;
-  const sum = `${hats}, then ${GAMMA} · ${term(hat)} + ${BETA} = ${number(y, 2)}`;
+  const sum = `${hats}, then ${GAMMA} × ${term(hat)} + ${BETA} = ${number(y, 2)}`;
   const mode = state.method === "batch" ? state.mode : "training as in prediction";
   return `Example ${example + 1}, channel ${channel + 1}, in ${mode}: ${sum}. ${company(state)}.`;
 }
@@ -122,8 +122,11 @@ function build(live) {
   const to = (/** @type {number} */ step) => () => live.change({ at: (live.state.at + step) % SIDE ** 2 });
   const sideways = { ArrowLeft: by(-1), ArrowRight: by(1), Home: by(LOW - HIGH), End: by(HIGH - LOW) };
   const keys = { ...sideways, ArrowUp: to(SIDE ** 2 - 1), ArrowDown: to(1) };
-  const now = () => ({ min: LOW, max: HIGH, now: live.state.X[live.state.at], text: say(live.state) });
-  live.steer(picture, "Marked value", keys, now);
+  const how = "Left and right change the value, up and down choose another.";
+  live.steer(picture, "Marked value", keys, () => {
+    const [now, { example, channel }] = [live.state.X[live.state.at], place(live.state.at)];
+    return { min: LOW, max: HIGH, now, text: `example ${example + 1}, channel ${channel + 1}: ${now}` };
+  }, how);
   live.drawn.push(() => modes.toggleAttribute("inert", live.state.method !== "batch"));
   return () => draw(picture, live.state, live.stage.clientWidth);
 }
@@ -181,20 +184,17 @@ function draw(picture, state, width) {
     pen.put("text", "name", { x: x.join(" "), y: y.join(" ") }, digits.join(""));
   }
   pen.show(fill(picture, { width, height }), width, height);
+  pen.marks.forEach((mark) => fill(mark, { "aria-hidden": true })); // the sentence says it
 }
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
-  name: "minibatch",
-  build,
-  say,
-  invite: "Drag the dots (the upper row of each channel), and try to",
+  name: "minibatch", build, say,
+  invite: "Move the dots (the upper row of each channel), and try to",
   tries: [
     { ask: "move outputs of three examples you do not touch", met: (state) => others(state).length === 3 },
-    {
-      ask: "move an output that you do not touch, but no other example",
-      met: (state) => state.method !== "batch" && dragged(state).length > 0,
-    },
+    { ask: "move an output that you do not touch, but no other example",
+      met: (state) => state.method !== "batch" && dragged(state).length > 0 },
     { ask: "get an output above 4.5", met: (state) => results(state).some(({ y }) => y > 4.5) },
   ],
 };

@@ -77,7 +77,7 @@ def say(X: Tensor, hat: Tensor, method: str, mode: str) -> str:
     shared = X[:, 0] if method == "batch" else X[1, : SIDE // GROUPS[method]]
     mu, sigma = float(shared.mean()), float(shared.std(correction=0))
     ratio = f"({plain(x)} − {term(mu)}) / {term(sigma)} = {plain(z)}"
-    out = f"{GAMMA} · {term(z)} + {BETA} = {plain(GAMMA * z + BETA)}"
+    out = f"{GAMMA} × {term(z)} + {BETA} = {plain(GAMMA * z + BETA)}"
     mode = mode if method == "batch" else "training as in prediction"
     return f"Example 2, channel 1, in {mode}: {ratio}, then {out}. Nothing has moved."
 

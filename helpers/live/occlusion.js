@@ -83,7 +83,8 @@ function build(live) {
     Home: () => go(0), End: () => go(PLACES ** 2 - 1),
   };
   live.steer(panels[0].over, "Covered place", keys, () => {
-    return { max: PLACES ** 2 - 1, now: live.state.at, text: say(live.state) };
+    const [row, column] = cell(live.state.at);
+    return { max: PLACES ** 2 - 1, now: live.state.at, text: `row ${row + 1}, column ${column + 1}` };
   });
   const named = live.start.images.map((_, item) => [`image ${item + 1}`, { item, tried: [], moved: false }]);
   live.choice("Image", Object.fromEntries(named));
@@ -119,7 +120,7 @@ export const view = {
   name: "occlusion",
   build,
   say,
-  invite: "Guess from the class map, then drag the square. Find",
+  invite: "Guess from the class map, then move the square. Find",
   tries: [
     { ask: "the place that costs the trained network most", met: (state) => costsMost(state, "trained") },
     { ask: "the place that costs the untrained one most", met: (state) => costsMost(state, "untrained") },

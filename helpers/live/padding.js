@@ -67,8 +67,7 @@ function build(live) {
   const keys = (axis, back, forth) => ({
     [back]: () => go(axis, live.state[axis] - 1),
     [forth]: () => go(axis, live.state[axis] + 1),
-    Home: () => go(axis, 0), End: () => go(axis, Infinity),
-  });
+    Home: () => go(axis, 0), End: () => go(axis, Infinity) });
   /** @param {"i" | "j"} axis */
   const place = (axis) => {
     const { n, k, p, s, out, [axis]: at } = now();
@@ -76,9 +75,10 @@ function build(live) {
     const reads = `${plural(seen, "cell")} of the input and ${plural(k - seen, "zero")}`;
     return { max: out - 1, now: at, text: `Window ${at + 1} of ${out} reads ${reads}` };
   };
-  live.steer(row, "Window along the row", keys("j", "ArrowLeft", "ArrowRight"), () => place("j"));
-  const both = { ...keys("j", "ArrowLeft", "ArrowRight"), ...keys("i", "ArrowUp", "ArrowDown") };
-  live.steer(map, "Window down the image", both, () => place("i"));
+  const both = (/** @type {"i" | "j"} */ axis) =>
+    ({ ...keys("j", "ArrowLeft", "ArrowRight"), ...keys(axis, "ArrowUp", "ArrowDown") });
+  live.steer(row, "Window along the row", both("j"), () => place("j"));
+  live.steer(map, "Window down the image", both("i"), () => place("i"));
 
   let [c, byRow] = [20, false]; // side of a cell of the row in pixels; whether a drag began on an output
   /** @param {number} cells From the left end of the longest padding. */
@@ -187,7 +187,7 @@ function drawMap(picture, { n, k, p, s, i, j, out, reads }) {
 /** @type {import("./view.js").View<State>} */
 export const view = {
   name: "padding", build, say,
-  invite: "Drag the window, move the sliders, and try to",
+  invite: "Move the window, move the sliders, and try to",
   tries: [
     { ask: "get 8 outputs with a kernel of 7", met: (now) => now.k === 7 && outputs(now) === 8 },
     { ask: "miss a cell of the image, with kernel 3 and padding 1", met: (at) => at.p === 1 && misses(at) },

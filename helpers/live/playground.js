@@ -1,5 +1,5 @@
 /** Kernel playground: weights to change. */
-import { Pen, QUIET, clamp, diverging, html, number, paint, svg } from "./view.js";
+import { Pen, QUIET, clamp, diverging, fill, html, number, paint, svg } from "./view.js";
 
 /**
  * X and K: numbers and kernel; image and W: the same for the photograph.
@@ -60,7 +60,7 @@ function look({ photo, flip, X, K, W, i, j }) {
 export function say(state) {
   const seen = look(state);
   const met = meet(seen);
-  const terms = seen.K.map((w, at) => `${met[at]}·${w < 0 ? `(${number(w, 3)})` : number(w, 3)}`);
+  const terms = seen.K.map((w, at) => `${met[at]} × ${w < 0 ? `(${number(w, 3)})` : number(w, 3)}`);
   const sum = seen.K.reduce((total, w, at) => total + w * met[at], 0);
   return `Output in row ${seen.i}, column ${seen.j}: ${terms.join(" + ")} = ${number(sum, 3)}.`;
 }
@@ -133,7 +133,7 @@ function build(live) {
   const down = { ArrowUp: move(-1, 0), ArrowDown: move(1, 0), End: () => go(Infinity, Infinity) };
   live.steer(output.picture, "Output", { ...along, ...down }, () => {
     const { last, i, j } = look(live.state);
-    return { max: (last + 1) ** 2 - 1, now: i * (last + 1) + j, text: say(live.state) };
+    return { max: (last + 1) ** 2 - 1, now: i * (last + 1) + j, text: `row ${i}, column ${j}` };
   });
 
   live.decode(live.state.image, (data) => (greys = data.filter((_, at) => at % 4 === 0)));
@@ -160,6 +160,7 @@ function build(live) {
     });
     draw(input.picture, X, !photo, i, j, k);
     draw(output.picture, Y, !photo, i, j, 1);
+    fill(input.picture, { "aria-hidden": photo });
     if (!photo) return;
     const most = Math.max(1, ...Y.map(Math.abs));
     const grey = (/** @type {number} */ scale) => (/** @type {number} */ v) => Array(3).fill(scale * v);
@@ -174,7 +175,7 @@ export const view = {
   name: "playground",
   build,
   say,
-  invite: "Touch an output, change the weights, and try to",
+  invite: "Choose an output, change the weights, and try to",
   tries: [
     {
       ask: "answer 0 everywhere, with weights that are not all 0",

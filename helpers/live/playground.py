@@ -38,7 +38,7 @@ def kernel_playground(X: list[list[int]] | None = None, K: list[list[int]] | Non
     state = {"photo": False, "flip": False, "X": sum(X, []), "K": sum(K, []), "W": [1] * 9}
     state |= {"image": address(photograph())[0], "i": 0, "j": 0}
     terms = [(X[a][b], K[a][b]) for a in range(k) for b in range(k)]
-    products = " + ".join(f"{x}·{w}" if w >= 0 else f"{x}·(−{-w})" for x, w in terms)
+    products = " + ".join(f"{x} × {w}" if w >= 0 else f"{x} × (−{-w})" for x, w in terms)
     total = sum(x * w for x, w in terms)
     says = f"Output in row 0, column 0: {products} = {total}.".replace("= -", "= −")
     return View("playground", "Kernel playground", state=state, picture=draw(X, K), says=says)

@@ -187,7 +187,7 @@ export function passesOn(state) {
 /** @type {import("./view.js").View<State>} */
 export const view = {
   name: "pooling", build, say,
-  invite: "Drag the digit, change the pooling, and try to",
+  invite: "Move the digit, change the pooling, and try to",
   tries: [
     { ask: "halve what one pixel changes after the stride alone",
       met: (state) => byOne(state, ({ left, alone }) => left < alone / 2) },

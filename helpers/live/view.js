@@ -1,8 +1,6 @@
 /** What all live views share: mounting, controls, pointer, keys, words. A view adds a model and a drawing. */
 
-/**
- * @template {Record<string, any>} S
- * @typedef {object} View
+/** @template {Record<string, any>} S @typedef {object} View
  * @property {string} name The value of `data-live`.
  * @property {(live: Live<S>) => () => void} build Make the parts; the function it returns draws them.
  * @property {(state: S) => string} say The result, in one sentence.
@@ -58,8 +56,14 @@ export const clamp = (value, low, high) => Math.max(low, Math.min(high, Math.rou
 export const diverging = (t, low = [33, 102, 172], high = [178, 24, 43]) =>
   (t < 0 ? low : high).map((hue) => 247 + (hue - 247) * Math.min(1, Math.abs(t)));
 
-/** @param {HTMLCanvasElement} canvas @param {number[]} values @param {(v: number) => number[]} rgb */
-export function paint(canvas, values, rgb) {
+/** Values as colours; what a panel shows is said, too: its name, the range, how much of it is near 0.
+ * @param {HTMLCanvasElement} canvas @param {number[]} values @param {(v: number) => number[]} rgb */
+export function paint(canvas, values, rgb, name = canvas.closest(".panel")?.firstChild?.textContent) {
+  const known = values.filter(Number.isFinite);
+  const [low, high] = [Math.min(...known, 0), Math.max(...known, 0)];
+  const near = known.filter((value) => Math.abs(value) <= (high - low) / 20).length / known.length || 0;
+  const said = `${name}: ${number(low, 1)} to ${number(high, 1)}, ${number(100 * near)} % near 0`;
+  if (name && !canvas.hasAttribute("tabindex")) fill(canvas, { role: "img", "aria-label": said });
   const n = (canvas.width = canvas.height = Math.sqrt(values.length));
   const image = new ImageData(n, n);
   image.data.fill(255); // opaque
@@ -108,11 +112,12 @@ export class Live {
     this.controls = html("div", { class: "controls" });
     this.words = html("div", { class: "words" });
     this.said = html("p", { class: "said", role: "status" });
+    this.news = html("p", { class: "unseen", role: "status" });
     this.drawn = /** @type {(() => void)[]} */ ([]); // what follows each drawing
     this.waiting = false;
     this.draw = view.build(this);
     this.button("Reset", () => this.change(structuredClone(this.start)));
-    this.words.append(this.said);
+    this.words.append(this.said, this.news);
     const alive = html("div", { class: "alive" }, this.stage, this.controls, this.words, this.aside);
     alive.append(this.offer(view.invite ?? "Try to", view.tries));
     root.querySelector(".alive")?.remove();
@@ -168,12 +173,9 @@ export class Live {
     image.src = address;
   }
 
-  /**
-   * A slider for one number of the state.
-   * @param {keyof S & string} key
+  /** A slider for one number of the state. @param {keyof S & string} key
    * @param {{name: string, symbol?: string, min: number, max: number, step?: number,
-   *   show?: (value: number) => string}} options
-   */
+   *   show?: (value: number) => string}} options */
   slider(key, { name, symbol = "", min, max, step = 1, show = (value) => number(value, 2) }) {
     const input = html("input", { type: "range", min, max, step, ...QUIET });
     const value = html("output");
@@ -213,12 +215,15 @@ export class Live {
   offer(invite, tries) {
     const goals = html("ul");
     for (const { ask, met } of tries ?? []) {
-      const tick = html("span", { class: "tick" });
+      const tick = html("span", { class: "tick", role: "img" });
       const item = html("li", {}, tick, ask);
       this.drawn.push(() => {
-        if (JSON.stringify(this.state) === JSON.stringify(this.start)) item.classList.remove("met");
-        if (met(this.state)) item.classList.add("met");
-        tick.textContent = item.classList.contains("met") ? "✓ " : "– ";
+        const before = item.classList.contains("met");
+        const left = JSON.stringify(this.state) !== JSON.stringify(this.start);
+        const now = item.classList.toggle("met", met(this.state) || (before && left));
+        if (now !== before) this.news.textContent = now ? `Reached: ${ask}` : "";
+        tick.textContent = now ? "✓ " : "– ";
+        tick.setAttribute("aria-label", now ? "reached" : "open");
       });
       goals.append(item);
     }
@@ -243,26 +248,23 @@ export class Live {
     element.addEventListener("pointermove", follow);
   }
 
-  /**
-   * Let an element be reached by Tab and moved by keys, as a slider is.
-   * @param {GlobalEventHandlers & Element} element
-   * @param {string} name
+  /** Let an element be reached by Tab and moved by keys, as a slider is; Page ↑ and ↓ are four arrows.
+   * @param {GlobalEventHandlers & Element} element @param {string} name
    * @param {Record<string, () => void>} actions By the key's name.
-   * @param {() => {min?: number, max: number, now: number, text: string}} place
-   */
-  steer(element, name, actions, place) {
-    fill(element, { role: "slider", tabindex: 0, "aria-label": name, ...QUIET });
+   * @param {() => {min?: number, max: number, now: number, text: string}} place @param {string} [how] */
+  steer(element, name, actions, place, how = "The arrow keys move it.") {
+    fill(element, { role: "slider", tabindex: 0, "aria-label": name, "aria-description": how, ...QUIET });
     element.addEventListener("keydown", (event) => {
-      const action = actions[event.key];
+      const action = actions[event.key.replace("Page", "Arrow")];
       if (!action || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.guard(action);
+      this.guard(() => Array(event.key.startsWith("Page") ? 4 : 1).fill(0).forEach(action));
     });
     this.drawn.push(() => {
       const { min = 0, max, now, text } = place();
-      fill(element, { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now });
-      element.setAttribute("aria-valuetext", text);
+      const range = { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now };
+      fill(element, { ...range, "aria-valuetext": text });
     });
   }
 }
@@ -275,12 +277,9 @@ function fail(root, error) {
   if (hint) hint.textContent = `This figure stands still, because its script failed: ${error}`;
 }
 
-/**
- * Bring the figure around a script to life as soon as it is near the window.
- * @template {Record<string, any>} S
- * @param {Element | null} script Its own element; in VS Code a copy of it stands beside the figure.
- * @param {View<S>} view
- */
+/** Bring the figure around a script to life as soon as it is near the window.
+ * @template {Record<string, any>} S @param {View<S>} view
+ * @param {Element | null} script Its own element; in VS Code a copy of it stands beside the figure. */
 export function mount(script, view) {
   const around = script?.closest("[data-live]");
   const beside = (script?.parentElement ?? document).querySelectorAll(`[data-live="${view.name}"]`);

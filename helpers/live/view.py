@@ -16,7 +16,8 @@ SOURCES = {
     if path.suffix in (".js", ".css")
 }
 SLOT = re.compile(r'<(script|style) data-of="([\w-]+)">.*?</\1>', re.S)
-COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.S | re.M)
+COMMENT = re.compile(r"/\*.*?\*/| +// [^\"'`\n]*$", re.S | re.M)
+INDENT = re.compile(r"^\s+", re.M)
 MODULE = re.compile(r"^export |^import [^;]*;\n", re.M)
 HINT = "This figure answers to your hand where scripts run; in a notebook, run its cell."
 
@@ -95,14 +96,14 @@ def script(name: str) -> str:
 
 
 def code_of(file: str) -> str:
-    """A module without its comments, imports and exports."""
-    return MODULE.sub("", COMMENT.sub("", SOURCES[file])).strip()
+    """A module without its comments, indents, imports and exports."""
+    return MODULE.sub("", INDENT.sub("", COMMENT.sub("", SOURCES[file]))).strip()
 
 
 def style(name: str) -> str:
-    """The style of all views, and of one, without comments."""
+    """The style of all views, and of one, without comments and indents."""
     code = "\n".join(SOURCES[file].strip() for file in files(name) if file.endswith(".css"))
-    return re.sub(r"/\*.*?\*/\s*", "", code, flags=re.S)
+    return INDENT.sub("", COMMENT.sub("", code))
 
 
 def files(name: str) -> list[str]:

@@ -70,7 +70,7 @@ def reaches(page, goal: str) -> None:
 def test_the_answers_of_the_text(page):
     """Red − green answers 0 for grey, and the heart is higher in it than the petals."""
     weigh(page, red=-0.3, green=-0.6, blue=-0.1)  # turns bright and dark, and leaves are darkest
-    page.wait_for_function("document.querySelector('.said').textContent.includes('(−0.3)·')")
+    page.wait_for_function("document.querySelector('.said').textContent.includes('(−0.3) ×')")
     assert page.locator("li.met").count() == 0
     weigh(page, red=1, green=-1, blue=0)
     reaches(page, "answer 0 for every grey")
@@ -110,13 +110,13 @@ def test_a_finger_that_scrolls_leaves_a_slider_as_it_is(open_page):
     page.wait_for_function("y => scrollY > y", arg=before)
     page.wait_for_timeout(100)
     assert slider.input_value() == "0.6"
-    assert "0.6·100" in page.locator(".said").inner_text()
+    assert "0.6 × 100" in page.locator(".said").inner_text()
 
 
 def test_a_slider_by_keyboard(page):
     page.get_by_role("slider", name="red").focus()
     page.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('.said').textContent.includes('(−1)·')")
+    page.wait_for_function("document.querySelector('.said').textContent.includes('(−1) ×')")
 
 
 def test_a_pixel_by_touch_mouse_and_keyboard(page):

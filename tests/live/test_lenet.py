@@ -116,7 +116,31 @@ def test_arrow_keys_move_the_image(page, view):
     sentence = answer_to(view.state, nn.functional.pad(X, (2, -2, 1, -1)))
     says(page, sentence)
     text = page.get_by_role("slider", name="Image").get_attribute("aria-valuetext")
-    assert text == f"moved 2 to the right and 1 down. {sentence}"
+    assert text == "right 2, down 1"  # the answer is said once, by the sentence
+
+
+def test_keys_draw_what_the_network_is_sure_of(page, view):
+    page.get_by_role("button", name="Clear").click()
+    brush = page.get_by_role("slider", name="Brush")
+    brush.focus()
+    before = brush.get_attribute("aria-valuetext")
+    for key in ["ArrowUp"] * 8 + ["ArrowLeft"] * 5:
+        page.keyboard.press(key)
+    page.wait_for_timeout(50)
+    assert before == "column 14, row 14, lifted"
+    assert brush.get_attribute("aria-valuetext") == "column 9, row 6, lifted"
+    ink = "() => document.querySelector('.live').live.state.image.filter(Boolean).length"
+    assert page.evaluate(ink) == 0  # lifted, it leaves nothing
+    page.keyboard.press("Space")
+    for _ in range(5):  # a pair of trousers
+        for key in ["ArrowDown"] * 16 + ["ArrowRight"] + ["ArrowUp"] * 16 + ["ArrowRight"]:
+            page.keyboard.press(key)
+    assert "painting" in brush.get_attribute("aria-valuetext")
+    assert page.evaluate(ink) > 150
+    page.keyboard.press("Space")
+    drawn = page.evaluate(ink)
+    page.keyboard.press("PageUp")
+    assert page.evaluate(ink) == drawn
 
 
 def test_an_item_that_was_moved_out_comes_back_whole(page, view):

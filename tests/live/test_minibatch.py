@@ -89,9 +89,9 @@ def test_python_says_what_pytorch_computes(method, training):
     assert state.says.startswith(
         f"Example 2, channel 1, in {mode}: "
         + {
-            "batch": "(5 − 3) / 2 = 1, then 2 · 1 + 1 = 3.",
-            "layer": "(5 − 1) / 2.92 = 1.37, then 2 · 1.37 + 1 = 3.74.",
-            "group": "(5 − 3.5) / 1.5 = 1, then 2 · 1 + 1 = 3.",
+            "batch": "(5 − 3) / 2 = 1, then 2 × 1 + 1 = 3.",
+            "layer": "(5 − 1) / 2.92 = 1.37, then 2 × 1.37 + 1 = 3.74.",
+            "group": "(5 − 3.5) / 1.5 = 1, then 2 × 1 + 1 = 3.",
         }[method]
     )
 
@@ -173,7 +173,7 @@ def test_goals(page):
     page.wait_for_selector("li.met:has-text('above 4.5')")
     assert page.locator(".beyond").count() == 1
     page.get_by_role("button", name="Reset").click()
-    says(page, "(5 − 3) / 2 = 1, then 2 · 1 + 1 = 3. Nothing has moved.")
+    says(page, "(5 − 3) / 2 = 1, then 2 × 1 + 1 = 3. Nothing has moved.")
     assert page.locator("li.met").count() == 0
 
 

@@ -30,7 +30,7 @@ def test_the_model_is_pytorchs(call):
 
 def test_python_and_script_say_the_same_of_other_numbers(call):
     view = kernel_playground([[1, 2], [3, 4]], [[1, -2], [0, 5]])
-    assert view.says == "Output in row 0, column 0: 1·1 + 2·(−2) + 3·0 + 4·5 = 17."
+    assert view.says == "Output in row 0, column 0: 1 × 1 + 2 × (−2) + 3 × 0 + 4 × 5 = 17."
     assert call("playground", "say", [[view.state]]) == [view.says]
 
 
@@ -57,10 +57,10 @@ def test_outputs_by_touch_and_keyboard(page):
     assert output.locator("text").all_text_contents() == ["19", "25", "37", "43"]
     box = output.bounding_box()
     page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
-    says(page, "Output in row 0, column 1: 1·0 + 2·1 + 4·2 + 5·3 = 25.")
+    says(page, "Output in row 0, column 1: 1 × 0 + 2 × 1 + 4 × 2 + 5 × 3 = 25.")
     output.focus()
     page.keyboard.press("ArrowDown")
-    says(page, "Output in row 1, column 1: 4·0 + 5·1 + 7·2 + 8·3 = 43.")
+    says(page, "Output in row 1, column 1: 4 × 0 + 5 × 1 + 7 × 2 + 8 × 3 = 43.")
 
 
 def test_the_window_by_mouse(page):
@@ -75,7 +75,7 @@ def test_the_window_by_mouse(page):
 def test_the_turned_kernel_and_its_goal(page):
     """The boxes stay the kernel, a copy shows it turned; turned by hand, it undoes the turn."""
     page.get_by_role("button", name="convolve ∗").click()
-    says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
+    says(page, "0 × 3 + 1 × 2 + 3 × 1 + 4 × 0 = 5.")
     weights, goal = page.locator(".weights input"), "li.met:has-text('get 19, 25, 37 and 43 back')"
     assert [weights.nth(at).input_value() for at in range(4)] == ["0", "1", "2", "3"]
     assert page.locator(".turned span").all_text_contents() == ["3", "2", "1", "0"]
@@ -85,7 +85,7 @@ def test_the_turned_kernel_and_its_goal(page):
         weights.nth(at).fill(weight)
     page.wait_for_selector(goal)
     page.get_by_role("button", name="correlate ⋆").click()
-    says(page, "0·3 + 1·2 + 3·1 + 4·0 = 5.")
+    says(page, "0 × 3 + 1 × 2 + 3 × 1 + 4 × 0 = 5.")
     assert not page.locator(".turned").is_visible()
 
 
@@ -94,11 +94,11 @@ def test_a_fraction_can_be_typed(page):
     box.focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("-0.25")
-    says(page, "0·0 + 1·(−0.25) + 3·2 + 4·3 = 17.75.")
+    says(page, "0 × 0 + 1 × (−0.25) + 3 × 2 + 4 × 3 = 17.75.")
     assert box.input_value() == "-0.25"
     assert page.get_by_role("slider", name="Output").locator("text").first.text_content() == "17.8"
     box.fill("1000")
-    says(page, "1·99 + ")
+    says(page, "1 × 99 + ")
     assert box.input_value() == "99"
 
 
@@ -137,7 +137,7 @@ def test_a_negative_weight_can_be_typed(page):
     page.locator(".weights input").nth(1).focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("-7")
-    says(page, "0·0 + 1·(−7) + 3·2 + 4·3 = 11.")
+    says(page, "0 × 0 + 1 × (−7) + 3 × 2 + 4 × 3 = 11.")
 
 
 def test_the_photograph_is_convolved(page):

@@ -209,6 +209,53 @@ def test_keys_reach_everything_and_jupyter_does_not_take_them(open_page, bundles
         assert control.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 
 
+STEERED = ".alive [role=slider]"
+NAMELESS = """() => [...document.querySelectorAll(".alive canvas:not(button *)")]
+    .filter((c) => c.checkVisibility() && !c.ariaLabel && c.ariaHidden !== "true")
+    .map((c) => c.outerHTML)"""
+
+
+@of_every_view
+def test_what_is_moved_by_keys_says_how_and_pages_do_not_scroll(open_page, bundles, name):
+    page = open_page(bundles[name]["text/html"] + "<p style='height: 3000px'>Below</p>")
+    alive(page)
+    for steered in page.locator(STEERED).all():
+        assert "keys move it" in (how := steered.get_attribute("aria-description")) or "up" in how
+        steered.focus()
+        place = page.evaluate("scrollY")
+        for key in ("PageDown", "PageUp", "PageDown"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(30)
+            text = steered.get_attribute("aria-valuetext")
+            assert len(text) <= 60 and text != said(page), text
+        assert page.evaluate("scrollY") == place
+    assert page.evaluate(NAMELESS) == []
+    assert page.faults == []
+
+
+@of_every_view
+def test_a_goal_says_whether_it_is_reached_and_that_it_has_been_once(open_page, bundles, name):
+    forced = "(window.forced === ask || met(this.state))"
+    page = open_page(bundles[name]["text/html"].replace("met(this.state)", forced))
+    alive(page)
+    goals = page.locator(".try li")
+    assert goals.first.get_by_role("img").get_attribute("aria-label") == "open"
+    ask = goals.first.inner_text().removeprefix("–").strip()
+    page.evaluate("""() => {
+        const { live } = document.querySelector(".live");
+        window.spoken = [];
+        new MutationObserver(() => spoken.push(live.news.textContent))
+            .observe(live.news, { childList: true });
+        window.forced = live.view.tries[0].ask;
+        live.change({});
+        requestAnimationFrame(() => live.change({}));
+    }""")
+    page.wait_for_timeout(100)
+    assert goals.first.get_by_role("img").get_attribute("aria-label") == "reached"
+    assert page.evaluate("spoken") == [f"Reached: {ask}"]
+    assert page.locator("[role=status]", has_text="Reached: ").count() == 1
+
+
 @pytest.mark.slow
 @of_every_view
 def test_a_redraw_takes_less_than_a_frame_on_a_slow_processor(open_page, bundles, name):
