@@ -61,7 +61,7 @@ def test_results_name_sections_and_show_prose(search, page):
     assert "receptive field" in first.locator("p").inner_text()
     shown = page.locator("#search-results").inner_text()
     assert not [ending for ending in (".ipynb", ".md", ".pdf") if ending in shown]
-    assert "sections" in page.locator("[role=status]").inner_text()
+    assert "sections" in page.locator("#search-status[role=status]").inner_text()
     assert search("xyzzy") == [] and "Nothing found" in page.locator("[role=status]").inner_text()
 
 
