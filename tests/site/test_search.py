@@ -62,7 +62,10 @@ def test_results_name_sections_and_show_prose(search, page):
     shown = page.locator("#search-results").inner_text()
     assert not [ending for ending in (".ipynb", ".md", ".pdf") if ending in shown]
     assert "sections" in page.locator("#search-status[role=status]").inner_text()
-    assert search("xyzzy") == [] and "Nothing found" in page.locator("[role=status]").inner_text()
+    assert (
+        search("xyzzy") == []
+        and "Nothing found" in page.locator("#search-status[role=status]").inner_text()
+    )
 
 
 def test_every_result_leads_to_a_place(search):
