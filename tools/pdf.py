@@ -2,7 +2,8 @@
 
 Pages follow each other in the order of the contents; links between them lead inside the file, and
 name the page. Hints and solutions stand at the end, each solution with a link to its exercise.
-Chromium prints three times, since the contents and the links need the page numbers.
+Chromium prints until the page numbers in the contents and behind the links are those of the print;
+before each print `paper.js` fills half-empty pages.
 """
 
 import sys
@@ -20,6 +21,11 @@ from tools.pages import ROOT
 
 HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
+FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
+MARGIN = 18, 16  # millimetres, above and below, left and right, of a page of 210×297
+SIDES = "top", "right", "bottom", "left"
+MM = 96 / 25.4  # pixels
+SIZE = {"width": (210 - 2 * MARGIN[1]) * MM, "height": (297 - 2 * MARGIN[0]) * MM}
 STYLE = """
   html { font-size: 10pt; } body { display: block; }
   .bd-article { break-before: page; }
@@ -30,6 +36,9 @@ STYLE = """
   .bd-article .tag_check { display: none; }
   .bd-article .on-page { white-space: nowrap; }
   .bd-article .hint { break-inside: avoid !important; }
+  .bd-article * { overflow: visible !important; }  /* what clips is not broken in columns */
+  .bd-article :is(table:has(tr:nth-child(6)), li:has(li)) { break-inside: auto !important; }
+  .bd-article tr { break-inside: avoid; } .bd-article pre { orphans: 4; widows: 4; }
   .bd-article span.math msqrt { margin-inline-end: -.42em; }  /* else the widest root's room */
   .contents { columns: 1; padding: 0; list-style: none; }
   .contents li { display: flex; gap: .5em; break-inside: avoid; }
@@ -205,7 +214,9 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     numbers: dict[str, int] = {}
     source = file.with_suffix(".html")
     page = started.new_page(color_scheme="light")
-    for _ in range(3):  # the numbers of pages move what stands behind them, a last time
+    page.set_viewport_size({side: round(pixels) for side, pixels in SIZE.items()})
+    page.emulate_media(media="print")
+    for _ in range(5):  # the numbers of pages move what stands behind them
         name_pages(articles, numbers, soup)
         body = "".join(map(str, articles))
         source.write_text(
@@ -217,6 +228,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
         )
         page.goto(source.as_uri(), wait_until="load", timeout=300_000)
         page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+        page.evaluate(FILL, SIZE)
         page.pdf(
             path=str(file),
             format="A4",
@@ -224,7 +236,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
             display_header_footer=True,
             header_template="<span></span>",
             footer_template=FOOTER,
-            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+            margin={side: f"{MARGIN[i % 2]}mm" for i, side in enumerate(SIDES)},
         )
         reader = PdfReader(file)
         places = reader.named_destinations
@@ -235,6 +247,8 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
         lost = [at for _, _, at in lines if at not in found]
         if lost:
             raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
+        if found == numbers:
+            break
         numbers = found
     source.unlink()
     add_outline(file, lines, numbers)
