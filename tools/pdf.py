@@ -25,7 +25,7 @@ FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
 MARGIN = 18, 16  # millimetres, above and below, left and right, of a page of 210×297
 SIDES = "top", "right", "bottom", "left"
 MM = 96 / 25.4  # pixels
-SIZE = {"width": (210 - 2 * MARGIN[1]) * MM, "height": (297 - 2 * MARGIN[0]) * MM}
+SIZE = {"width": int((210 - 2 * MARGIN[1]) * MM), "height": int((297 - 2 * MARGIN[0]) * MM)}
 STYLE = """
   html { font-size: 10pt; } body { display: block; }
   .bd-article { break-before: page; }
@@ -214,7 +214,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     numbers: dict[str, int] = {}
     source = file.with_suffix(".html")
     page = started.new_page(color_scheme="light")
-    page.set_viewport_size({side: round(pixels) for side, pixels in SIZE.items()})
+    page.set_viewport_size(SIZE)
     page.emulate_media(media="print")
     for _ in range(5):  # the numbers of pages move what stands behind them
         name_pages(articles, numbers, soup)
