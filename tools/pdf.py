@@ -6,14 +6,16 @@ Chromium prints until the page numbers in the contents and behind the links are 
 before each print `paper.js` fills half-empty pages.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 from pypdf import PdfReader, PdfWriter
 
 from tools.browser import browser
@@ -22,10 +24,7 @@ from tools.pages import ROOT
 HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
 FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
-MARGIN = 18, 16  # millimetres, above and below, left and right, of a page of 210×297
-SIDES = "top", "right", "bottom", "left"
-MM = 96 / 25.4  # pixels
-SIZE = {"width": int((210 - 2 * MARGIN[1]) * MM), "height": int((297 - 2 * MARGIN[0]) * MM)}
+SIZE: ViewportSize = {"width": 672, "height": 986}  # A4 within its margins, in pixels
 STYLE = """
   html { font-size: 10pt; } body { display: block; }
   .bd-article { break-before: page; }
@@ -47,6 +46,8 @@ STYLE = """
   .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
   .contents a { color: inherit; text-decoration: none; }
 """
+CHECK = re.compile(r'\n*<span class="n">check</span><span class="p">\(</span>[^\n]*\n*$')
+RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
 IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
 <p>Version {version} of {date}</p><p>Code: MIT. Text and figures: CC BY 4.0.</p></div>"""
@@ -141,6 +142,25 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
     return chapter
 
 
+def say_answers(chapter: Tag) -> None:
+    """On paper nothing checks: of a check its sentence stays, below the solution."""
+    for block in chapter.select(".cell_input"):
+        code = BeautifulSoup(CHECK.sub("", one(block, "pre").decode_contents()), "html.parser")
+        one(block, "pre").clear()
+        one(block, "pre").append(code)
+        if not words(block):
+            block.decompose()
+    for block in chapter.select(".cell_output:has(pre)"):
+        pre = one(block, "pre")
+        printed, _, verdict = pre.get_text().partition("✓ ")
+        if verdict:
+            said = re.sub(r"\*(\w+)\*", r"<em>\1</em>", escape(RIGHT.sub("", verdict).strip()))
+            block.insert_after(BeautifulSoup(f"<p>{said}</p>", "html.parser"))
+            pre.string = printed.rstrip()
+            if not words(block):
+                block.decompose()
+
+
 def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup) -> None:
     """Behind every link to another page of the book the number that it has on paper."""
     for article in articles:
@@ -209,6 +229,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     one(articles[0], "h1").string = "About this book"
     one(articles[0], "h1").insert_after(element(soup, "p", ON_PAPER))
     articles.append(take_solutions(articles, soup))
+    say_answers(articles[-1])
     lines = list(entries(articles))
     sheet = (html / "_static" / "site.css").as_uri()
     numbers: dict[str, int] = {}
@@ -236,7 +257,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
             display_header_footer=True,
             header_template="<span></span>",
             footer_template=FOOTER,
-            margin={side: f"{MARGIN[i % 2]}mm" for i, side in enumerate(SIDES)},
+            margin={"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
         )
         reader = PdfReader(file)
         places = reader.named_destinations
