@@ -77,7 +77,7 @@ ends early since a figure just misses it, pictures shrink by up to a seventh, or
     if (!picture) return false;
     const end = (picture.closest("figure") ?? picture).getBoundingClientRect().bottom;
     const need = end - block.getBoundingClientRect().top + 20 * (tries + 1) - room;
-    return shrink([picture, ...page.images], need) || pass(block, room);
+    return (tries < 3 && shrink([picture, ...page.images], need)) || pass(block, room);
   }
 
   for (const article of document.querySelectorAll("article")) {

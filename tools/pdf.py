@@ -25,27 +25,7 @@ HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
 FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
 SIZE: ViewportSize = {"width": 672, "height": 986}  # A4 within its margins, in pixels
-STYLE = """
-  html { font-size: 10pt; } body { display: block; }
-  .bd-article { break-before: page; }
-  .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
-  .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
-  .title-page { padding-top: 70mm; text-align: center; break-after: page; }
-  .title-page h1 { font-size: 26pt; } .title-page p { font-size: 11pt; }
-  .bd-article .tag_check { display: none; }
-  .bd-article .on-page { white-space: nowrap; }
-  .bd-article .hint { break-inside: avoid !important; }
-  .bd-article * { overflow: visible !important; }  /* what clips is not broken in columns */
-  .bd-article :is(table:has(tr:nth-child(6)), li:has(li)) { break-inside: auto !important; }
-  .bd-article tr { break-inside: avoid; } .bd-article pre { orphans: 4; widows: 4; }
-  .bd-article span.math msqrt { margin-inline-end: -.42em; }  /* else the widest root's room */
-  .contents { columns: 1; padding: 0; list-style: none; }
-  .contents li { display: flex; gap: .5em; break-inside: avoid; }
-  .contents .chapter { font-weight: 700; margin-top: .75em; }
-  .contents .section { padding-left: 1.5em; }
-  .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
-  .contents a { color: inherit; text-decoration: none; }
-"""
+STYLE = (ROOT / "tools" / "paper.css").read_text(encoding="utf-8")
 CHECK = re.compile(r'\n*<span class="n">check</span><span class="p">\(</span>[^\n]*\n*$')
 RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
@@ -111,6 +91,8 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         if not source.startswith("data:"):
             image["src"] = (html / page).parent.joinpath(unquote(source)).resolve().as_uri()
         image["loading"] = "eager"
+    for prime in article.find_all("mo", string="′"):  # the font's is raised and small already
+        prime["class"] = "prime"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
     for summary in article.select(".sealed > summary"):
