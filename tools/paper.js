@@ -1,8 +1,9 @@
 /* Fewer half-empty pages: the function that tools/pdf.py calls before the book is printed.
 
 Each article stands for a moment in columns of a page's size, which break where its pages do. Where one
-ends early since a figure just misses it, pictures shrink by up to a seventh, or what follows passes in front. */
-({ width, height, smallest = 0.85, enough = 0.15 }) => {
+ends early since a figure just misses it, pictures shrink by up to a seventh, or what follows passes in
+front; else the page before hands its last block on. */
+({ width, height, smallest = 0.85, enough = 0.15, most = 0.24 }) => {
   const LEAVES = "p, li, pre, img, svg, tr, h1, h2, h3, h4, summary, .math, figcaption";
   const BREAKS = "ul, ol, .fold.more, .fold.aside, div.cell"; // may begin where they do not end
   const PASSES = `p, div.math, div.formula, ${BREAKS}`;
@@ -35,14 +36,17 @@ ends early since a figure just misses it, pictures shrink by up to a seventh, or
     return block;
   }
 
+  /** Whether pictures could shrink, each a little, so that the page needs less. */
   function shrink(images, need) {
+    if (need <= 0) return true; // a margin more is needed: the next try takes it
     for (const image of images) image.dataset.own ??= tall(image);
-    const spare = images.map((image) => tall(image) - smallest * image.dataset.own);
+    const before = images.map(tall);
+    const spare = images.map((image, i) => before[i] - smallest * image.dataset.own);
     const share = need / spare.reduce((sum, one) => sum + one, 0);
     if (!(share <= 1)) return false;
     images.forEach((image, i) =>
-      image.style.setProperty("max-height", `${tall(image) - share * spare[i]}px`, "important"));
-    return true;
+      image.style.setProperty("max-height", `${before[i] - share * spare[i]}px`, "important"));
+    return images.some((image, i) => tall(image) < before[i]);
   }
 
   /** Put what follows a figure in front of it, as much as there is room for. */
@@ -77,7 +81,23 @@ ends early since a figure just misses it, pictures shrink by up to a seventh, or
     if (!picture) return false;
     const end = (picture.closest("figure") ?? picture).getBoundingClientRect().bottom;
     const need = end - block.getBoundingClientRect().top + 20 * (tries + 1) - room;
-    return (tries < 3 && shrink([picture, ...page.images], need)) || pass(block, room);
+    return shrink([picture, ...page.images], need) || pass(block, room);
+  }
+
+  /** Let the page before, too, end a little early, so that neither is very empty. */
+  function spread(article, at, gap) {
+    const origin = article.getBoundingClientRect();
+    let last = null;
+    for (const block of article.querySelectorAll("section > *, .inside > *, li")) {
+      const [box] = block.getClientRects();
+      if (!box || Math.floor((box.left - origin.left + 1) / width) !== at - 1) continue;
+      const share = 1 - (box.top - origin.top) / height;
+      const before = block.previousElementSibling;
+      if (share <= most && share >= gap - most && before && !before.matches("h1, h2, h3, h4")) last = block;
+    }
+    last?.style.setProperty("break-before", "column");
+    last?.classList.add("begins-page");
+    return last !== null;
   }
 
   for (const article of document.querySelectorAll("article")) {
@@ -88,9 +108,11 @@ ends early since a figure just misses it, pictures shrink by up to a seventh, or
       const room = height - (pages[at]?.foot ?? height);
       if (room > enough * height && tries < 5 && mend(article, pages[at], pages[at + 1], room, tries)) tries += 1;
       else {
+        if (room > most * height && at) spread(article, at, room / height);
         [at, tries] = [at + 1, 0];
       }
     }
+    for (const block of article.querySelectorAll(".begins-page")) block.style.breakBefore = "page";
     article.setAttribute("style", style);
   }
 }
