@@ -5,10 +5,10 @@ ends early since a figure just misses it, pictures shrink by up to a seventh, or
 front; else the page before hands its last block on. */
 ({ width, height, smallest = 0.85, enough = 0.15, most = 0.24 }) => {
   const LEAVES = "p, li, pre, img, svg, tr, h1, h2, h3, h4, summary, .math, figcaption";
-  const BREAKS = "ul, ol, .fold.more, .fold.aside, div.cell"; // may begin where they do not end
+  const BREAKS = "ul, ol, .fold.aside, div.cell"; // may begin where they do not end
   const PASSES = `p, div.math, div.formula, ${BREAKS}`;
   const SHOWS = "div.cell:not(.tag_export):has(> .cell_output, > .fold), .tag_starter, .tag_check";
-  const VERDICT = ".fold.verdict, div.cell:has(> .fold.verdict)"; // stands below its figure
+  const READS = ".fold.more, .fold.verdict, div.cell:has(> .fold.verdict)"; // a figure, and stays below it
   const tall = (element) => element.getBoundingClientRect().height;
 
   /** Where each page ends, what stands first on it, and its pictures. */
@@ -58,9 +58,8 @@ front; else the page before hands its last block on. */
       unit.append(block);
       cell.after(unit);
     }
-    const stays = unit.querySelector(".sealed") ? `${VERDICT}, .fold.more` : VERDICT;
     let last = unit;
-    while (last.nextElementSibling?.matches(stays)) last = last.nextElementSibling;
+    while (last.nextElementSibling?.matches(READS)) last = last.nextElementSibling;
     let moved = false;
     for (let next; (next = last.nextElementSibling)?.matches(PASSES) && !next.matches(SHOWS); moved = true) {
       room -= tall(next) + 12;
