@@ -105,7 +105,8 @@ front; else the page before hands its last block on. */
       column-fill: auto; margin: 0; padding: 0; overflow: visible`;
     for (let at = 0, tries = 0, pages = measure(article); at < pages.length - 1; pages = measure(article)) {
       const room = height - (pages[at]?.foot ?? height);
-      if (room > enough * height && tries < 5 && mend(article, pages[at], pages[at + 1], room, tries)) tries += 1;
+      const empty = room > enough * height && tries < 5;
+      if (empty && mend(article, pages[at], pages[at + 1], room, tries)) tries += 1;
       else {
         if (room > most * height && at) spread(article, at, room / height);
         [at, tries] = [at + 1, 0];
