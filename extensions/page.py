@@ -181,9 +181,14 @@ def join_header_rows(table: Tag) -> None:
 
 
 def mark_citations(soup: BeautifulSoup) -> None:
-    """Entries of a bibliography are the items of a list; docutils' role for them is obsolete."""
+    """Entries of a bibliography are the items of a list; docutils' role for them is obsolete.
+
+    They are cited by author and year, so a label in front of an entry would serve nobody.
+    """
     for entry in soup.select('[role="doc-biblioentry"]'):
         entry["role"] = "listitem"
+    for label in soup.select(".citation > .label"):
+        label.decompose()
 
 
 def mark_exercises(soup: BeautifulSoup) -> None:

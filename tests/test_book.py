@@ -11,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 from nbformat import NotebookNode
+from pybtex.database import parse_file
 
 from tools.pages import ROOT
 from tools.style import count_checks, is_begun
@@ -350,3 +351,12 @@ def test_no_file_names_a_package_index_or_a_path_of_a_machine():
 
 def test_the_readme_is_short():
     assert len(text(ROOT / "README.md").splitlines()) <= 90
+
+
+def test_no_two_papers_are_cited_alike():
+    cited: dict[tuple[str, ...], list[str]] = {}
+    for key, entry in parse_file(ROOT / "references.bib").entries.items():
+        names = [" ".join(person.last_names) for person in entry.persons["author"]]
+        shown = names if len(names) < 3 else [names[0], "et al."]
+        cited.setdefault((*shown, entry.fields["year"]), []).append(key)
+    assert [keys for keys in cited.values() if len(keys) > 1] == []

@@ -2,17 +2,20 @@
 
 Pages follow each other in the order of the contents; links between them lead inside the file, and
 name the page. Hints and solutions stand at the end, each solution with a link to its exercise.
-Chromium prints three times, since the contents and the links need the page numbers.
+Chromium prints until the page numbers in the contents and behind the links are those of the print;
+before each print `paper.js` fills half-empty pages.
 """
 
+import re
 import sys
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlparse
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 from pypdf import PdfReader, PdfWriter
 
 from tools.browser import browser
@@ -20,24 +23,11 @@ from tools.pages import ROOT
 
 HTML = ROOT / "_build" / "html"
 BOOK = ROOT / "_build" / "book.pdf"
-STYLE = """
-  html { font-size: 10pt; } body { display: block; }
-  .bd-article { break-before: page; }
-  .bd-article h1 { font-size: 20pt; } .bd-article h2 { font-size: 15pt; }
-  .bd-article h3 { font-size: 12pt; } .bd-article h4 { font-size: 11pt; }
-  .title-page { padding-top: 70mm; text-align: center; break-after: page; }
-  .title-page h1 { font-size: 26pt; } .title-page p { font-size: 11pt; }
-  .bd-article .tag_check { display: none; }
-  .bd-article .on-page { white-space: nowrap; }
-  .bd-article .hint { break-inside: avoid !important; }
-  .bd-article span.math msqrt { margin-inline-end: -.42em; }  /* else the widest root's room */
-  .contents { columns: 1; padding: 0; list-style: none; }
-  .contents li { display: flex; gap: .5em; break-inside: avoid; }
-  .contents .chapter { font-weight: 700; margin-top: .75em; }
-  .contents .section { padding-left: 1.5em; }
-  .contents .dots { flex: 1; border-bottom: 1px dotted #888; margin-bottom: .3em; }
-  .contents a { color: inherit; text-decoration: none; }
-"""
+FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
+SIZE: ViewportSize = {"width": 672, "height": 986}  # A4 within its margins, in pixels
+STYLE = (ROOT / "tools" / "paper.css").read_text(encoding="utf-8")
+CHECK = re.compile(r'\n*<span class="n">check</span><span class="p">\(</span>[^\n]*\n*$')
+RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 SCREEN = ".headerlink, .toctree-wrapper, script, noscript, button, summary .visually-hidden"
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
 IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
@@ -102,6 +92,8 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         if not source.startswith("data:"):
             image["src"] = (html / page).parent.joinpath(unquote(source)).resolve().as_uri()
         image["loading"] = "eager"
+    for prime in article.find_all("mo", string="′"):  # the font's is raised and small already
+        prime["class"] = "prime"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
     for summary in article.select(".sealed > summary"):
@@ -131,6 +123,25 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
             at.extend(fold.extract() for fold in found)
             chapter.append(at)
     return chapter
+
+
+def say_answers(chapter: Tag) -> None:
+    """On paper nothing checks: of a check its sentence stays, below the solution."""
+    for block in chapter.select(".cell_input"):
+        code = BeautifulSoup(CHECK.sub("", one(block, "pre").decode_contents()), "html.parser")
+        one(block, "pre").clear()
+        one(block, "pre").append(code)
+        if not words(block):
+            block.decompose()
+    for block in chapter.select(".cell_output:has(pre)"):
+        pre = one(block, "pre")
+        printed, _, verdict = pre.get_text().partition("✓ ")
+        if verdict:
+            said = re.sub(r"\*(\w+)\*", r"<em>\1</em>", escape(RIGHT.sub("", verdict).strip()))
+            block.insert_after(BeautifulSoup(f"<p>{said}</p>", "html.parser"))
+            pre.string = printed.rstrip()
+            if not words(block):
+                block.decompose()
 
 
 def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup) -> None:
@@ -201,12 +212,15 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
     one(articles[0], "h1").string = "About this book"
     one(articles[0], "h1").insert_after(element(soup, "p", ON_PAPER))
     articles.append(take_solutions(articles, soup))
+    say_answers(articles[-1])
     lines = list(entries(articles))
     sheet = (html / "_static" / "site.css").as_uri()
     numbers: dict[str, int] = {}
     source = file.with_suffix(".html")
     page = started.new_page(color_scheme="light")
-    for _ in range(3):  # the numbers of pages move what stands behind them, a last time
+    page.set_viewport_size(SIZE)
+    page.emulate_media(media="print")
+    for _ in range(5):  # the numbers of pages move what stands behind them
         name_pages(articles, numbers, soup)
         body = "".join(map(str, articles))
         source.write_text(
@@ -218,6 +232,7 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
         )
         page.goto(source.as_uri(), wait_until="load", timeout=300_000)
         page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+        page.evaluate(FILL, SIZE)
         page.pdf(
             path=str(file),
             format="A4",
@@ -236,6 +251,8 @@ def make_book(html: Path, file: Path, started: Browser) -> int:
         lost = [at for _, _, at in lines if at not in found]
         if lost:
             raise ValueError(f"the contents lead nowhere: {', '.join(lost[:5])}")
+        if found == numbers:
+            break
         numbers = found
     source.unlink()
     add_outline(file, lines, numbers)

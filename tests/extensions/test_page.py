@@ -115,8 +115,10 @@ def test_no_header_row_is_empty(name):
 
 
 def test_entries_of_a_bibliography_are_items_of_a_list():
-    page = finished('<div role="list"><div role="doc-biblioentry">A</div></div>')
+    entry = '<div class="citation" role="doc-biblioentry"><span class="label">[A+98]</span>A.</div>'
+    page = finished(f'<div role="list">{entry}</div>')
     assert page.select_one("div div")["role"] == "listitem"
+    assert page.select_one("div div").text == "A."
 
 
 def test_punctuation_stays_with_the_formula_before_it():

@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from tests.conftest import HTML
-from tools.pdf import make_book, reading_order
+from tools.pdf import FILL, SIZE, make_book, reading_order, say_answers
 
 PAGE = "chapters/convolutional-neural-networks/7-3-padding-and-stride"
 FAINT = r"""() => {
@@ -51,6 +52,41 @@ def test_a_page_is_printed_black_on_white_from_the_dark(page, log, tmp_path):
     assert page.evaluate(HIDDEN) == []  # the answers to predictions are printed, too
 
 
+ORDER = "[...document.querySelectorAll('section > *')].map(e => e.id)"
+
+
+@pytest.mark.parametrize(
+    ("tall", "share", "order"),
+    [
+        (250, 1, "before figure one two"),  # it fits
+        (350, 0.85, "before figure one two"),  # it just misses: a little smaller, it fits
+        (500, 1, "before one figure two"),  # what fits passes in front, what does not stays behind
+    ],
+)
+def test_a_figure_that_misses_its_page_leaves_no_gap(page, tall, share, order):
+    block = '<p id="{}" style="height: {}px; margin: 0">text</p>'
+    image = f"<svg style='display: block' viewBox='0 0 9 {tall}' height='{tall}'></svg>"
+    figure = f'<figure id="figure" style="break-inside: avoid; margin: 0">{image}</figure>'
+    blocks = block.format("before", 650), figure, block.format("one", 200), block.format("two", 400)
+    page.set_content(f"<article><section>{''.join(blocks)}</section></article>")
+    page.evaluate(FILL, SIZE)
+    drawn = page.evaluate("document.querySelector('svg').getBoundingClientRect().height")
+    assert share * tall - 1 <= drawn <= (tall if share == 1 else 986 - 650)
+    assert page.evaluate(ORDER) == order.split()
+
+
+def test_a_solution_says_its_answer_without_a_check():
+    call = '<span class="n">check</span><span class="p">(</span>"bias"<span class="p">)</span>\n'
+    cell = """<div class="cell"><div class="cell_input"><pre>{}</pre></div>
+        <div class="cell_output"><pre><span></span>{}✓ Right in all 6 cases. It *stays*.
+        </pre></div></div>"""
+    cells = cell.format(call, "") + cell.format(f"x = 1\n\n\n{call}", "226\n")
+    chapter = BeautifulSoup(f"<article>{cells}</article>", "html.parser")
+    say_answers(chapter.article)
+    assert [pre.text for pre in chapter.select("pre")] == ["x = 1", "226"]
+    assert [str(p) for p in chapter.select("p")] == ["<p>It <em>stays</em>.</p>"] * 2
+
+
 @pytest.mark.slow
 def test_the_book_is_one_file_with_contents_numbers_and_links(
     allow_loopback, log, browser, tmp_path
@@ -73,6 +109,7 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
     assert named and int(named[1]) == starts["7.2. Convolutions for images"] + 1
     assert "Fig. 7.3.1 (p." not in book.pages[at].extract_text()  # of the same page
     everything = " ".join(sheet.extract_text() for sheet in book.pages[-60:])
+    assert 'check("' not in everything and "Right in all" not in everything
     assert re.search(r"Hint:\s+Exercise\s+8\.6\.1", everything)
     places = book.named_destinations
     links = [
