@@ -26,7 +26,7 @@ DESCRIPTION = '<meta name="description" content="Search all sections of the book
 TEMPLATES = Path(__file__).parent / "templates"
 NOT_TEXT = (
     "script, style, template, nav, button, .headerlink, .made-on, .toctree-wrapper, .cell_output,"
-    " .visually-hidden, .sealed"
+    " .visually-hidden, .sealed, details.solution, details.hint"  # the last three would tell
 )
 DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
 LONGEST = 40  # characters of a term that is stressed where it is defined

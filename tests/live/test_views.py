@@ -256,6 +256,21 @@ def test_a_goal_says_whether_it_is_reached_and_that_it_has_been_once(open_page, 
     assert page.locator("[role=status]", has_text="Reached: ").count() == 1
 
 
+def test_goals_reached_in_one_step_are_all_announced(open_page, bundles):
+    page = open_page(
+        bundles["cover_places"]["text/html"].replace(
+            "met(this.state)", "window.all || met(this.state)"
+        )
+    )
+    alive(page)
+    news = "document.querySelector('.live').live.news.textContent"
+    page.evaluate("window.all = true, document.querySelector('.live').live.change({})")
+    page.wait_for_function(f"{news} !== ''")
+    asks = [goal.inner_text().lstrip("✓ ") for goal in page.locator(".try li").all()]
+    assert len(asks) > 1
+    assert page.evaluate(news) == " ".join(f"Reached: {ask}" for ask in asks)
+
+
 @pytest.mark.slow
 @of_every_view
 def test_a_redraw_takes_less_than_a_frame_on_a_slow_processor(open_page, bundles, name):

@@ -1,6 +1,7 @@
 """The search, in a browser, on the site as it is read from a folder."""
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.conftest import HTML
 from tests.site.test_browser import close_network, violations
@@ -66,6 +67,21 @@ def test_results_name_sections_and_show_prose(search, page):
         search("xyzzy") == []
         and "Nothing found" in page.locator("#search-status[role=status]").inner_text()
     )
+
+
+def test_no_answer_is_told(log):
+    """Predictions, hints and solutions are read where they stand, not in a list of results."""
+    entries = (HTML / "search.html").read_text(encoding="utf-8")
+    chapters = HTML / "chapters"
+    answers = 0
+    for path in chapters.glob("*/[78]-*.html"):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for tag in page.select("details:is(.solution, .hint, .sealed) p"):
+            text = " ".join(tag.get_text().split())
+            if len(text) > 60 and not tag.select("math, a"):
+                answers += 1
+                assert text[:50] not in entries, text
+    assert answers > 100
 
 
 def test_every_result_leads_to_a_place(search):
