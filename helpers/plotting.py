@@ -270,3 +270,31 @@ def new_canvas(width: float, height: float) -> Axes:
     ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     ax.set_axis_off()
     return ax
+
+
+def draw_columns(
+    columns: Mapping[str, str],
+    blocks: Mapping[str, Sequence[tuple[int, int]]],
+    kinds: Mapping[str, str],
+) -> Axes:
+    """Draw networks as columns of boxes from top to bottom, joined by arrows.
+
+    Args:
+        columns: For each network its layers in words, with | between them.
+        blocks: For each network the first and the last layer of what is framed.
+        kinds: How a layer begins (four letters), and the kind that colours it; else a convolution.
+    """
+    ax = new_canvas(1.86 * len(columns) - 0.02, 5.7)
+    for k, (name, layers) in enumerate(columns.items()):
+        rows = layers.split("|")
+        x, pitch = 0.08 + 1.86 * k, 5.3 / len(rows)
+        ax.text(x + 0.85, 5.57, name, ha="center", va="center", fontweight="bold")
+        for first, last in blocks[name]:
+            corner, height = (x - 0.04, 5.37 - (last + 1) * pitch), (last - first) * pitch + 0.29
+            ax.add_patch(Rectangle(corner, 1.76, height, fc="none", ec=MUTED, lw=0.8))
+        for row, text in enumerate(rows):
+            y, face = 5.4 - (row + 1) * pitch, kinds.get(text[:4], "convolution")
+            draw_box(ax, (x, y), 1.68, 0.23, text, face=face, fontsize=8)
+            if row:
+                draw_arrow(ax, (x + 0.84, y + pitch), (x + 0.84, y + 0.23))
+    return ax

@@ -122,7 +122,7 @@ def test_dense_layers_of_torchvisions_networks():
 
 def test_the_bar_of_nin_is_the_network_of_the_page():
     with torch.device("meta"):
-        costs = page.split_costs(page.nin_1000())
+        costs = page.split_costs(page.FinishedNiN(num_classes=1000))
         table = summary(NiN(num_classes=1000), (3, 224, 224))
     assert costs == [(table.params, 0), (table.macs, 0)]
 
@@ -260,6 +260,11 @@ def test_maps_of_all_covers():
     assert got.shape == (2, 37, 10, 6, 6)
     assert_close(got[:, 0], page.class_maps(net.net, X))
     assert_close(got[1, 15], page.class_maps(net.net, covered(X[1])[15:16])[0])
+    black = X[1].clone()
+    black[:, 7:14, 7:14] = 0
+    assert_close(
+        page.covered_maps(net.net, X, 0.0)[1, 15], page.class_maps(net.net, black[None])[0]
+    )
 
 
 def test_a_place_of_the_map_lies_where_its_square_lies():
@@ -283,11 +288,30 @@ def test_falls_and_map_of_the_label():
         assert_close(maps[k], page.class_maps(net.net, X)[k, label].flatten())
 
 
-def test_the_mean_of_the_others_by_hand():
-    maps = torch.tensor([1.0, 3, 8, 5])[:, None] * torch.ones(36)
-    found = page.class_mean(maps, torch.tensor([2, 2, 2, 9]))
-    assert found.shape == (4, 36)
-    assert found[:, 0].tolist() == [5.5, 4.5, 2, 0]  # none has the label of the last
+def test_what_a_network_says_of_other_images_by_hand():
+    maps = torch.tensor([1.0, 3, 8, 5, 7])[:, None] * torch.ones(36)
+    one, mean = page.of_others(maps, torch.tensor([2, 2, 2, 9, 9]))
+    assert one.shape == mean.shape == (5, 36)
+    assert mean[:, 0].tolist() == [5.5, 4.5, 2, 7, 5]
+    assert one[3:, 0].tolist() == [7, 5]  # the only other one
+    assert one[0, 0] in (3, 8) and one[1, 0] in (1, 8) and one[2, 0] in (1, 3)
+
+
+def test_classes_whose_own_images_score_nothing():
+    scores = torch.zeros(6, 10)
+    scores[0, 3] = scores[3, 4] = scores[4, 7] = 1
+    says, lost = page.say_and_lose(nn.Identity(), scores, torch.tensor([0, 0, 3, 4, 4, 7]))
+    assert lost == [0, 3, 7] and says[0] == 3  # one of two images of 4 scores
+
+
+def test_open_and_thin_networks():
+    """Without the last ReLU; without the 1×1 layers, too, which hold less than a quarter."""
+    tables = [summary(kind(), (1, 224, 224)) for kind in (NiN, page.OpenNiN, page.ThinNiN)]
+    assert [sum(row.kind == "Conv2d" for row in table.rows) for table in tables] == [12, 12, 4]
+    assert [sum(row.kind == "ReLU" for row in table.rows) for table in tables] == [12, 11, 3]
+    whole, opened, thin = tables
+    assert opened.params == whole.params and opened.macs == whole.macs
+    assert 0.2 < 1 - thin.params / whole.params < 0.25 > 1 - thin.macs / whole.macs > 0.2
 
 
 def test_correlation_by_hand():
@@ -298,13 +322,3 @@ def test_correlation_by_hand():
     assert page.correlation(A, B) == pytest.approx(0, abs=1e-6)
     C = torch.tensor([[1.0, 0, 0], [1, 0, 0]])  # by hand: -√3/2, -1/2
     assert page.correlation(A, C) == pytest.approx(-(math.sqrt(3) / 2 + 0.5) / 2, abs=1e-6)
-
-
-def test_correlation_of_what_a_third_picture_leaves():
-    L, D = torch.tensor([[1.0, -1, 0, 0]]), torch.tensor([[0, 0, 1.0, -1]])
-    A, B = 3 * L + D, D - 3 * L + 5
-    assert page.correlation(A, B) == pytest.approx(-16 / 20)
-    assert page.correlation(A, B, 2 * L + 1) == pytest.approx(1)
-    assert page.correlation(A, B, D) == pytest.approx(-1)
-    A, B = A + torch.tensor([[1.0, 1, -1, -1]]), B - torch.tensor([[2.0, 2, -2, -2]])
-    assert page.correlation(A, B, L, L + D) == pytest.approx(-1)  # two that are not orthogonal

@@ -39,6 +39,9 @@ export function cover(image, at) {
   return pixels.map((pixel, k) => (near(k) ? grey : pixel));
 }
 
+/** Whether all places are covered or were. @param {State} state */
+const all = ({ tried, at }) => new Set([...tried, at]).size === PLACES ** 2;
+
 /** @param {State} state */
 export function say(state) {
   const { scores, answers } = found(state);
@@ -48,7 +51,9 @@ export function say(state) {
   const first = `The ${state.net} network says ${said}, score ${bare.toFixed(2)}.`;
   const then = `With row ${row + 1}, column ${column + 1} covered the score is ${score.toFixed(2)}`;
   const change = `${score <= bare ? "down" : "up"} by ${Math.abs(bare - score).toFixed(2)}`;
-  const text = `${first} ${then}, ${change}, and it ${said === now ? "still " : ""}says ${now}.`;
+  const [top, left] = cell(scores.indexOf(Math.min(...scores.slice(1)), 1) - 1);
+  const end = all(state) ? ` Row ${top + 1}, column ${left + 1} costs most of all.` : "";
+  const text = `${first} ${then}, ${change}, and it ${said === now ? "still " : ""}says ${now}.${end}`;
   return text.replaceAll(" -", " −");
 }
 
@@ -74,7 +79,7 @@ function build(live) {
     live.drag(over, (x, y) => {
       const unit = over.getBoundingClientRect().width / SIDE;
       const [row, column] = [y, x].map((z) => clamp((z / unit - 2.5) / STEP, 0, PLACES - 1));
-      if (PLACES * row + column !== live.state.at) go(PLACES * row + column);
+      if (PLACES * row + column !== live.state.at || !live.state.moved) go(PLACES * row + column);
     });
     return { canvas, mark, over, title };
   });
@@ -103,7 +108,7 @@ function build(live) {
     paint(map.canvas, mapOf(of), (value) => diverging(value));
     paint(grid.canvas, known, (value) => (Number.isNaN(value) ? [190, 190, 190] : diverging(value)));
     map.title.textContent = `bare class map: ${state.names[of.answers[0]]}`;
-    grid.title.textContent = `fall of the score, up to ${most.toFixed(2)}`;
+    grid.title.textContent = `fall of the score${all(state) ? `, up to ${most.toFixed(2)}` : ""}`;
     const [row, column] = cell(state.at).map((k) => STEP * k - 1);
     for (const { mark } of panels) mark.setAttribute("transform", `translate(${column} ${row})`);
   };
@@ -125,8 +130,8 @@ export const view = {
     { ask: "the place that costs the trained network most", met: (state) => costsMost(state, "trained") },
     { ask: "the place that costs the untrained one most", met: (state) => costsMost(state, "untrained") },
     {
-      ask: "a cover that raises the score of another image",
-      met: (state) => state.item > 0 && falls(found(state))[state.at] < 0,
+      ask: "a cover that raises the trained network's score",
+      met: (state) => !!state.moved && state.net === "trained" && falls(found(state))[state.at] < 0,
     },
   ],
 };

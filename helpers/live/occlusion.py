@@ -93,12 +93,15 @@ def made_up(images: Tensor, count: int, seed: int) -> Tensor:
     return torch.stack(maps)
 
 
-def covered(x: Tensor) -> Tensor:
-    """An image (1, 28, 28), bare, then with each place covered: (37, 1, 28, 28)."""
+def covered(x: Tensor, level: float | None = None) -> Tensor:
+    """An image (1, 28, 28), bare, then with each place covered: (37, 1, 28, 28).
+
+    The squares have the mean grey of the image, or that of `level`, from 0, black, to 1.
+    """
     out = x.repeat(PLACES**2 + 1, 1, 1, 1)
     for at in range(PLACES**2):
         rows, columns = (slice(max(0, STEP * k - 1), STEP * k + 6) for k in divmod(at, PLACES))
-        out[at + 1, :, rows, columns] = x.mean()
+        out[at + 1, :, rows, columns] = x.mean() if level is None else level
     return out
 
 

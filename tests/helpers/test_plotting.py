@@ -121,3 +121,19 @@ def test_numbers_on_cells_are_legible_and_pixels_span_black_to_white():
     faces = [plotting.cell_colour(v, values, plotting.IMAGE_MAP)[:3] for v in values[0]]
     assert faces == [(0, 0, 0), (1, 1, 1)]
     assert [plotting.legible_on(face) for face in faces] == ["white", plotting.INK]
+
+
+def test_columns_of_layers():
+    columns = {"A": "3×3, 8|pool|dense, 10", "B": "3×3, 8"}
+    ax = plotting.draw_columns(columns, {"A": [(0, 1)], "B": []}, {"pool": "pooling"})
+    texts = [text.get_text() for text in ax.texts if text.get_text()]
+    assert texts == ["A", *columns["A"].split("|"), "B", "3×3, 8"]
+    frames = [patch for patch in ax.patches if type(patch).__name__ == "Rectangle"]
+    arrows = [patch for patch in ax.patches if type(patch).__name__ == "FancyArrowPatch"]
+    boxes = [patch for patch in ax.patches if type(patch).__name__ == "FancyBboxPatch"]
+    assert (len(frames), len(boxes), len(arrows)) == (1, 4, 2)
+    faces = [to_hex(box.get_facecolor()) for box in boxes]
+    assert faces[1] == to_hex(plotting.KIND_COLOURS["pooling"]) != faces[0] == faces[2] == faces[3]
+    first, second = (box.get_bbox() for box in boxes[:2])
+    frame = frames[0].get_bbox()
+    assert frame.y0 < second.y0 < second.y1 < first.y0 < first.y1 < frame.y1

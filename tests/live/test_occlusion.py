@@ -150,7 +150,10 @@ def test_panels_stay_where_they_are(open_page):
         for item in ("image 1", "image 2"):
             page.get_by_role("button", name=item).click()
             says(page, f"The {kind} network says a{' class' * (item == 'image 2')}")
+            assert page.locator("p:has-text('up to')").count() == 0
+            page.get_by_role("button", name="Cover all places").click()
             page.wait_for_selector(f"p:has-text('fall of the score, up to {most}')")
+            says(page, "Row 1, column 5 costs most of all.")
             places.add(page.locator(".layers svg").first.bounding_box()["y"])
     assert len(places) == 1
 
@@ -191,3 +194,28 @@ def test_a_goal_is_not_met_before_the_hand_moves(open_page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector("li.met:has-text('the untrained')")
+
+
+def test_a_tap_where_the_square_stands_counts_and_a_rise_is_the_trained_networks(open_page):
+    maps = torch.zeros(2, 37, 2, 6, 6)
+    maps[:, :, 0], maps[:, 15, 0] = 3, 4  # the place that is covered first raises the score
+    page = open_page(
+        cover_places(images()[:2], maps, maps, NAMES[:2])._repr_mimebundle_()["text/html"]
+    )
+    page.wait_for_selector(".alive")
+    goal = page.locator("li:has-text('raises the trained')")
+    page.get_by_role("button", name="untrained", exact=True).click()
+    page.locator(".layers svg").first.click(position=middle(page))
+    says(page, "The untrained network says")
+    page.get_by_role("button", name="trained", exact=True).click()
+    page.get_by_role("button", name="image 2").click()
+    says(page, "The trained network says")
+    assert "met" not in (goal.get_attribute("class") or "")
+    page.locator(".layers svg").first.click(position=middle(page))
+    page.wait_for_selector("li.met:has-text('raises the trained')")
+
+
+def middle(page) -> dict[str, float]:
+    """The middle of row 3, column 3."""
+    unit = page.locator(".layers svg").first.bounding_box()["width"] / 28
+    return {"x": 10.5 * unit, "y": 10.5 * unit}
