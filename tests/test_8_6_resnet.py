@@ -1,5 +1,6 @@
 """Section 8.6: residual and grouped blocks, the networks of them, and what the page measures."""
 
+import copy
 import itertools
 import math
 import statistics
@@ -316,17 +317,6 @@ def test_bodies_that_end_in_zeros_leave_the_shortcut():
     assert torch.equal(net.net[1](Z), Z)
 
 
-def test_the_norm_of_a_body_beside_that_of_its_shortcut():
-    net = made().net.eval()
-    ratios, Z = page.body_by_shortcut(net, images(4, 1, 40, 40)), net[0](images(4, 1, 40, 40))
-    first = net[1][0]
-    assert ratios[0] == pytest.approx(float(first.body(Z).norm() / Z.norm()))
-    for p in net[1][0].body[2].parameters():
-        nn.init.zeros_(p)
-    halved = page.body_by_shortcut(net, images(4, 1, 40, 40))
-    assert halved[0] == 0 and len(halved) == 8 and min(halved[1:]) > 0
-
-
 # Blocks that are off
 
 
@@ -363,3 +353,40 @@ def test_right_answers_for_sets_of_blocks(shortcut):
 def test_cut_networks_are_counted_as_none():
     counts = page.count_right(made(shortcut=False).net, images(2, 1, 40, 40), torch.zeros(2))
     assert sum(count is not None for count in counts) == 2**5
+
+
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_behind_a_block_that_is_off_statistics_may_be_fresh(shortcut):
+    """As in a copy of the network that meets `seen` in training mode, from the gap on."""
+    net, X, seen = made(shortcut=shortcut).net, images(6, 1, 40, 40), 1 - images(8, 1, 40, 40)
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):  # stored statistics that fit badly
+            nn.init.normal_(norm.running_mean, std=20)
+    for on in (255, 0b11010111):
+        other = copy.deepcopy(net)
+        blocks, gap = [b for stage in other[1:-1] for b in stage], False
+        Z, T = other[0](X), other[0](seen)
+        for k, block in enumerate(blocks):
+            way = block
+            if not on >> k & 1:
+                way = nn.Sequential(*[block.shortcut, nn.ReLU()] if shortcut else [])
+            for norm in way.modules():
+                if isinstance(norm, nn.BatchNorm2d) and gap:
+                    norm.reset_running_stats()
+                    norm.momentum = None
+            Z, T, gap = *after(way, Z, T, gap), gap or not on >> k & 1
+        probe, scores = copy.deepcopy(net), other[-1](Z)
+        probe[-1][-1].bias.data -= scores.mean(0)  # so that answers differ
+        y = (scores - scores.mean(0)).argmax(1)
+        before = copy.deepcopy(probe.state_dict())
+        assert page.count_right(probe, X, y, seen)[on] == 6
+        assert page.count_right(probe, X, y)[on] < 6 or not gap
+        for name, value in probe.state_dict().items():
+            assert torch.equal(value, before[name]), "the network itself keeps its statistics"
+
+
+@torch.no_grad()
+def after(way: nn.Module, Z: Tensor, T: Tensor, gap: bool) -> tuple[Tensor, Tensor]:
+    """What comes out for both, where `T` sets the statistics behind a gap."""
+    T = way.train(gap)(T)
+    return way.eval()(Z), T

@@ -1,11 +1,12 @@
 /** Two trained networks whose blocks can be switched off: one with shortcuts, one without. */
-import { Pen, fill, html, list, plural, svg } from "./view.js";
+import { Pen, fill, html, list, number, plural, svg } from "./view.js";
 
 /**
- * @typedef {{on: number, hits: number[], plain: (number | null)[], images: number, seen?: number[]}} State
- *   Bit k of `on` tells whether block k is on; `hits` and `plain` hold, for each such number, how
- *   many of the `images` are classified right, with shortcuts and without (null: nothing passes);
- *   `seen`, which outlives a reset, the sets that were tried.
+ * @typedef {{hits: number[], plain: (number | null)[]}} Counts How many of the images are classified
+ *   right for each set of blocks, with shortcuts and without (null: nothing passes).
+ * @typedef {{on: number, statistics: "stored" | "fresh", stored: Counts, fresh: Counts, images: number,
+ *   seen?: number[]}} State
+ *   Bit k of `on` tells whether block k is on; `seen`, which outlives a reset, the sets that were tried.
  */
 
 const BLOCKS = 8;
@@ -21,33 +22,38 @@ export const paths = (on) => 2 ** (BLOCKS - missing(on).length);
 /** Whether a block changes the shape, so that its shortcut is a 1×1 convolution. @param {number} k */
 const changes = (k) => k > 0 && k % 2 === 0;
 
+/** The counts that the chosen statistics lead to. @param {State} state */
+const counted = (state) => state[state.statistics];
+
 /** The counts where so many blocks are off. @param {number[]} hits @param {number} off */
 const without = (hits, off) => hits.filter((_, on) => missing(on).length === off);
 
-/** Mean share of right answers for 0 to 8 blocks off. @param {State} state */
-export const means = ({ hits, images }) =>
+/** Mean number of right answers for 0 to 8 blocks off. @param {State} state */
+export const means = (state) =>
   Array.from({ length: BLOCKS + 1 }, (_, off) => {
-    const counts = without(hits, off);
-    return counts.reduce((sum, count) => sum + count, 0) / counts.length / images;
+    const counts = without(counted(state).hits, off);
+    return counts.reduce((sum, count) => sum + count, 0) / counts.length;
   });
 
-/** @param {State} state @param {number} off @param {(...counts: number[]) => number} pick */
-const reached = ({ on, hits }, off, pick) =>
+/** Whether of all sets with so many blocks off this one has the count that is picked.
+ * @param {State} state @param {number[]} hits @param {number} off @param {(...all: number[]) => number} pick */
+const reached = ({ on }, hits, off, pick) =>
   missing(on).length === off && hits[on] === pick(...without(hits, off));
 
-/** A share of the images. @param {State} state @param {number} count */
-const share = ({ images }, count) => (count / images).toFixed(3);
+/** How many more are right with fresh statistics. @param {State} state */
+const gains = ({ stored, fresh }) => fresh.hits.map((count, on) => count - stored.hits[on]);
 
 /** @param {State} state */
 export function say(state) {
-  const { on, hits, plain } = state;
+  const { on, images, statistics } = state;
   const names = missing(on).map((k) => NAMES[k]);
   const left = `${plural(paths(on), "path")} of ${paths(ALL)} ${paths(on) === 1 ? "is" : "are"} left`;
   const off = `Block${names.length > 1 ? "s" : ""} ${list(names)} off`;
   const what = names.length ? `${off}: ${left}` : "All blocks on";
-  const count = plain[on];
-  const other = count === null ? "without them nothing passes" : `without them ${share(state, count)}`;
-  return `${what}. With shortcuts ${share(state, hits[on])} of the images are right, ${other}.`;
+  const behind = statistics === "fresh" && names.length ? ", statistics behind are fresh" : "";
+  const { hits, plain } = counted(state);
+  const other = plain[on] === null ? "without them nothing passes" : `without them ${number(plain[on] ?? 0)}`;
+  return `${what}${behind}. With shortcuts ${number(hits[on])} of ${number(images)} are right, ${other}.`;
 }
 
 const [TOP, STEP, BAR] = [58, 132, 16]; // of the first chain, between both, of a bar
@@ -77,23 +83,27 @@ function build(live) {
       const distance = places(live.stage.clientWidth).x.map((middle) => Math.abs(middle - x));
       toggle(distance.indexOf(Math.min(...distance)));
     }));
-  const group = html("div", { class: "choice", role: "group", "aria-label": "Blocks that are on" });
+  const group = html("div", { class: "choice eight", role: "group", "aria-label": "Blocks that are on" });
   for (const [k, name] of NAMES.entries()) {
     const button = live.button(name, () => toggle(k), () => isOn(live.state.on, k));
     group.append(fill(button, { "aria-label": `block ${name}` }));
   }
   live.controls.append(group);
+  live.choice("Statistics of batch normalisation", {
+    "stored statistics": { statistics: "stored" }, "fresh statistics": { statistics: "fresh" },
+  });
   return () => draw(picture, live.state, live.stage.clientWidth);
 }
 
 /** @param {SVGElement} picture @param {State} state @param {number} width */
 function draw(picture, state, width) {
   const [pen, { wide, x }] = [new Pen(), places(width)];
-  const chains = /** @type {const} */ ([["with shortcuts", state.hits], ["without", state.plain]]);
+  const { hits, plain: bare } = counted(state);
+  const chains = /** @type {const} */ ([["with shortcuts", hits], ["without", bare]]);
   for (const [row, [name, counts]] of chains.entries()) {
     const [y, plain] = [TOP + row * STEP, row === 1];
     const [count, whole] = [counts[state.on], counts[ALL] ?? 0];
-    pen.text("left name", 0, y - 46, count === null ? `${name}: cut` : `${name}: ${share(state, count)}`);
+    pen.text("left name", 0, y - 46, `${name}: ${count === null ? "cut" : `${number(count)} right`}`);
     pen.path("wire", `M0 ${y}H${x[0] - wide / 2}M${x[BLOCKS - 1] + wide / 2} ${y}H${width}`);
     for (const [k, middle] of x.entries()) {
       const [on, left, right] = [isOn(state.on, k), middle - wide / 2, middle + wide / 2];
@@ -122,15 +132,16 @@ function draw(picture, state, width) {
 /** Accuracy by the number of blocks off: the mean, the sets that were tried, and this one.
  * @param {Pen} pen @param {State} state @param {number} width */
 function curve(pen, state, width) {
-  const x = (/** @type {number} */ off) => 24 + (off * (width - 48)) / BLOCKS;
-  const y = (/** @type {number} */ part) => CURVE + 100 * (1 - part);
-  pen.text("left", 0, CURVE - 14, "right: mean of all sets, and what you have tried");
-  pen.path("wire", `M12 ${y(0)}H${width - 12}`);
+  const x = (/** @type {number} */ off) => 36 + (off * (width - 60)) / BLOCKS;
+  const y = (/** @type {number} */ count) => CURVE + 100 * (1 - count / state.images);
+  pen.text("left", 0, CURVE - 20, "right answers: mean of all sets, and what you tried");
+  for (const count of [0, state.images]) pen.text("left tick", 0, y(count), number(count));
+  pen.path("wire", `M28 ${y(0)}H${width - 12}`);
   pen.path("mean", `M${means(state).map((mean, off) => `${x(off)} ${y(mean)}`).join("L")}`);
   for (let off = 0; off <= BLOCKS; off++) pen.text("tick", x(off), y(0) + 12, String(off));
   pen.text("", width / 2, y(0) + 30, "blocks off");
   for (const on of [...(state.seen ?? []), state.on]) {
-    const [cx, cy] = [x(missing(on).length), y(state.hits[on] / state.images)];
+    const [cx, cy] = [x(missing(on).length), y(counted(state).hits[on])];
     pen.put("circle", on === state.on ? "dot now" : "dot", { cx, cy, r: on === state.on ? 6 : 4 });
   }
 }
@@ -144,9 +155,16 @@ export const view = {
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",
-      met: (state) => reached(state, 1, Math.max),
+      met: (state) => reached(state, counted(state).hits, 1, Math.max),
     },
-    { ask: "the block that costs it most", met: (state) => reached(state, 1, Math.min) },
-    { ask: "three blocks that cost it least together", met: (state) => reached(state, 3, Math.max) },
+    { ask: "the block that costs it most", met: (state) => reached(state, counted(state).hits, 1, Math.min) },
+    {
+      ask: "the block whose cost shrinks most with fresh statistics",
+      met: (state) => state.statistics === "fresh" && reached(state, gains(state), 1, Math.max),
+    },
+    {
+      ask: "three blocks that cost it least together",
+      met: (state) => reached(state, counted(state).hits, 3, Math.max),
+    },
   ],
 };

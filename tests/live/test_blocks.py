@@ -20,8 +20,16 @@ def counts() -> tuple[list[int], list[int | None]]:
     return [max(hit, 200) for hit in hits], plain
 
 
+def with_fresh_statistics() -> tuple[list[int], list[int | None]]:
+    """As above, but a block costs less; 2.1 costs most, and 3.1 has most of it back."""
+    hits, plain = counts()
+    gain = [20, 30, 0, 10, 500, 40, 150, 0]
+    more = [sum(g for k, g in enumerate(gain) if not on >> k & 1) for on in range(256)]
+    return [hit + each for hit, each in zip(hits, more, strict=True)], plain
+
+
 def show(off: str = ""):
-    return switch_blocks(*counts(), IMAGES, off)
+    return switch_blocks(counts(), with_fresh_statistics(), IMAGES, off)
 
 
 def test_paths_are_products_of_one_and_two(call):
@@ -46,15 +54,21 @@ def test_it_says_what_is_off_and_what_is_left(call):
     state = show().state
     found = call("blocks", "say", [[state | {"on": on}] for on in (255, 0b11110111, 0b11101011, 0)])
     assert found == [
-        "All blocks on. With shortcuts 0.900 of the images are right, without them 0.900.",
-        "Block 2.2 off: 128 paths of 256 are left. With shortcuts 0.870 of the images are right, "
-        "without them 0.100.",
-        "Blocks 2.1 and 3.1 off: 64 paths of 256 are left. With shortcuts 0.400 of the images are "
+        "All blocks on. With shortcuts 1,800 of 2,000 are right, without them 1,800.",
+        "Block 2.2 off: 128 paths of 256 are left. With shortcuts 1,740 of 2,000 are right, "
+        "without them 200.",
+        "Blocks 2.1 and 3.1 off: 64 paths of 256 are left. With shortcuts 800 of 2,000 are "
         "right, without them nothing passes.",
         "Blocks 1.1, 1.2, 2.1, 2.2, 3.1, 3.2, 4.1 and 4.2 off: 1 path of 256 is left. With "
-        "shortcuts 0.155 of the images are right, without them nothing passes.",
+        "shortcuts 310 of 2,000 are right, without them nothing passes.",
     ]
     assert show().says == found[0] and show(off="2.2").says == found[1]
+    fresh = [state | {"statistics": "fresh", "on": on} for on in (0b11101111, 255)]
+    assert call("blocks", "say", [[each] for each in fresh]) == [
+        "Block 3.1 off: 128 paths of 256 are left, statistics behind are fresh. With shortcuts "
+        "1,600 of 2,000 are right, without them nothing passes.",
+        found[0],
+    ]
     (cut,) = call("blocks", "say", [[show(off="3.1").state]])
     assert show(off="3.1").says == cut and cut.endswith("nothing passes.")
 
@@ -62,22 +76,24 @@ def test_it_says_what_is_off_and_what_is_left(call):
 @pytest.mark.parametrize(
     ("hits", "plain", "text"),
     [
-        ([1] * 255, [1] * 256, "hits has 255 counts: one for each of 256 sets"),
-        ([1] * 256, [None] * 32, "plain has 32 counts"),
-        ([2001] * 256, [1] * 256, "hits holds 2001, of 2000 images: count them again"),
-        ([1] * 256, [-1] * 256, "plain holds -1, of 2000 images"),
+        ([1] * 255, [1] * 256, r"hits \(stored\) has 255 counts: one for each of 256 sets"),
+        ([1] * 256, [None] * 32, r"plain \(stored\) has 32 counts"),
+        ([2001] * 256, [1] * 256, "holds 2001, of 2000 images: count them again"),
+        ([1] * 256, [-1] * 256, r"plain \(stored\) holds -1, of 2000 images"),
     ],
 )
 def test_what_it_cannot_show_is_refused(hits, plain, text):
     with pytest.raises(ValueError, match=text):
-        switch_blocks(hits, plain, IMAGES)
+        switch_blocks((hits, plain), images=IMAGES)
+    with pytest.raises(ValueError, match=text.replace("stored", "fresh")):
+        switch_blocks(counts(), (hits, plain), IMAGES)
 
 
 def test_a_block_may_be_off_at_first():
     view = show(off="2.2")
     assert view.state["on"] == 0b11110111
     assert view.picture.count('class="block off"') == 2
-    assert "with shortcuts: 0.870" in view.picture and "without: 0.100" in view.picture
+    assert "with shortcuts: 1,740 right" in view.picture and "without: 200 right" in view.picture
     assert "without: cut" in show(off="3.1").picture
     with pytest.raises(ValueError, match=r"no block '5\.1'; there are 1\.1, 1\.2"):
         show(off="5.1")
@@ -99,7 +115,7 @@ def test_by_keyboard_and_goals(page):
     last = page.get_by_role("button", name="block 4.2")
     last.focus()
     page.keyboard.press("Enter")
-    says(page, "Block 4.2 off: 128 paths of 256 are left. With shortcuts 0.895")
+    says(page, "Block 4.2 off: 128 paths of 256 are left. With shortcuts 1,790")
     assert last.get_attribute("aria-pressed") == "false"
     page.wait_for_selector("li.met:has-text('shortcuts least')")
     page.keyboard.press("Space")
@@ -107,14 +123,35 @@ def test_by_keyboard_and_goals(page):
     page.get_by_role("button", name="block 3.1").click()
     says(page, "without them nothing passes")
     page.wait_for_selector("li.met:has-text('costs it most')")
+    page.get_by_role("button", name="fresh statistics").click()
+    says(page, "statistics behind are fresh. With shortcuts 1,600 of 2,000")
+    page.wait_for_selector("li.met:has-text('fresh statistics')")
+    page.get_by_role("button", name="stored statistics").click()
+    says(page, "are left. With shortcuts 1,100 of 2,000")
     page.get_by_role("button", name="block 3.1").click()
     for name in ("2.2", "3.2", "4.2"):
         page.get_by_role("button", name=f"block {name}").click()
     page.wait_for_selector("li.met:has-text('three blocks')")
     page.get_by_role("button", name="Reset").click()
     says(page, "All blocks on.")
-    assert page.locator("li.met").count() == 3, "what was found stays found"
+    assert page.locator("li.met").count() == 4, "what was found stays found"
     assert page.locator(".dot:not(.now)").count() > 4, "and what was tried stays drawn"
+
+
+def test_fresh_statistics_have_their_own_counts_and_goals(page):
+    """The most costly block is another one, and Reset leads back to the stored statistics."""
+    fresh = page.get_by_role("button", name="fresh statistics")
+    fresh.click()
+    assert page.locator("li.met").count() == 0
+    curve = page.locator(".mean").get_attribute("d")
+    page.get_by_role("button", name="block 2.1").click()
+    says(page, "Block 2.1 off: 128 paths of 256 are left, statistics behind are fresh.")
+    page.wait_for_selector("li.met:has-text('costs it most')")
+    assert page.locator("li.met").count() == 1, "all of its cost is left"
+    page.get_by_role("button", name="Reset").click()
+    says(page, "All blocks on. With")
+    assert fresh.get_attribute("aria-pressed") == "false"
+    assert page.locator(".mean").get_attribute("d") != curve
 
 
 def test_by_mouse_and_touch(page):
@@ -143,13 +180,15 @@ def test_a_swipe_scrolls_and_switches_nothing(page):
     says(page, "All blocks on.")
 
 
-def test_the_curve_is_the_mean_over_all_sets_of_so_many(call):
-    state = show().state
+@pytest.mark.parametrize("statistics", ["stored", "fresh"])
+def test_the_curve_is_the_mean_over_all_sets_of_so_many(call, statistics):
+    state = show().state | {"statistics": statistics}
     found, by_off = call("blocks", "means", [[state]])[0], {}
-    for on, count in enumerate(state["hits"]):
-        by_off.setdefault(8 - on.bit_count(), []).append(count / IMAGES)
+    for on, count in enumerate(state[statistics]["hits"]):
+        by_off.setdefault(8 - on.bit_count(), []).append(count)
     wanted = [sum(by_off[off]) / len(by_off[off]) for off in range(9)]
-    assert found == pytest.approx(wanted) and found == pytest.approx(means(state["hits"], IMAGES))
+    assert found == pytest.approx(wanted)
+    assert found == pytest.approx(means(state[statistics]["hits"]))
 
 
 def test_on_a_phone_the_buttons_stand_in_two_rows_of_four(open_page):
@@ -169,7 +208,7 @@ def test_on_a_narrow_phone_the_blocks_are_large_enough(open_page):
 
 def test_a_goal_asks_for_its_number_of_blocks(open_page):
     """Where every set of blocks is right as often, only their number tells."""
-    same = switch_blocks([1000] * 256, [1000] * 256, IMAGES)
+    same = switch_blocks(([1000] * 256, [1000] * 256), images=IMAGES)
     page = open_page(same._repr_mimebundle_()["text/html"])
     page.wait_for_selector(".alive")
     assert page.locator("li.met").count() == 0
