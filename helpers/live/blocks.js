@@ -36,7 +36,8 @@ export const means = (state) =>
   });
 
 /** Whether of all sets with so many blocks off this one has the count that is picked.
- * @param {State} state @param {number[]} hits @param {number} off @param {(...all: number[]) => number} pick */
+ * @param {State} state @param {number[]} hits @param {number} off
+ * @param {(...all: number[]) => number} pick */
 const reached = ({ on }, hits, off, pick) =>
   missing(on).length === off && hits[on] === pick(...without(hits, off));
 

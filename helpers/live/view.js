@@ -212,10 +212,9 @@ export class Live {
   }
 
   /** Goals; one that is reached keeps its tick. @param {string} invite @param {View<S>["tries"]} tries */
-  offer(invite, tries) {
+  offer(invite, tries, said = "") {
     const goals = html("ul");
-    /** @type {string[]} */
-    const news = [];
+    this.drawn.push(() => void (said = "")); // what this drawing announces
     for (const { ask, met } of tries ?? []) {
       const tick = html("span", { class: "tick", role: "img" });
       const item = html("li", {}, tick, ask);
@@ -223,16 +222,12 @@ export class Live {
         const before = item.classList.contains("met");
         const left = JSON.stringify(this.state) !== JSON.stringify(this.start);
         const now = item.classList.toggle("met", met(this.state) || (before && left));
-        if (now !== before) news.push(now ? ask : "");
+        if (now !== before) this.news.textContent = said += now ? `${said && " "}Reached: ${ask}` : "";
         tick.textContent = now ? "✓ " : "– ";
         tick.setAttribute("aria-label", now ? "reached" : "open");
       });
       goals.append(item);
     }
-    this.drawn.push(() => {
-      const reached = news.filter(Boolean).map((ask) => `Reached: ${ask}`);
-      if (news.splice(0).length) this.news.textContent = reached.join(" ");
-    });
     return html("div", { class: "try" }, html("p", {}, invite), goals);
   }
 
