@@ -141,9 +141,11 @@ def test_by_keyboard_and_goals(page):
 def test_fresh_statistics_have_their_own_counts_and_goals(page):
     """The most costly block is another one, and Reset leads back to the stored statistics."""
     fresh = page.get_by_role("button", name="fresh statistics")
+    drawn = "document.querySelector('.mean').getAttribute('d')"
+    stored = page.evaluate(drawn)
     fresh.click()
+    page.wait_for_function(f"d => {drawn} !== d", arg=stored)
     assert page.locator("li.met").count() == 0
-    curve = page.locator(".mean").get_attribute("d")
     page.get_by_role("button", name="block 2.1").click()
     says(page, "Block 2.1 off: 128 paths of 256 are left, statistics behind are fresh.")
     page.wait_for_selector("li.met:has-text('costs it most')")
@@ -151,7 +153,7 @@ def test_fresh_statistics_have_their_own_counts_and_goals(page):
     page.get_by_role("button", name="Reset").click()
     says(page, "All blocks on. With")
     assert fresh.get_attribute("aria-pressed") == "false"
-    assert page.locator(".mean").get_attribute("d") != curve
+    page.wait_for_function(f"d => {drawn} === d", arg=stored)
 
 
 def test_by_mouse_and_touch(page):
