@@ -68,7 +68,7 @@ $(NODE): tools/js/package-lock.json
 	else echo "No npm: the scripts' types and style are not tested."; fi
 
 test-all: $(READY) $(NODE) ## what is slow and `make test` leaves out
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow $(TESTS)
 
 pdf: book ## the whole book as one PDF, _build/book.pdf
 	@$(MAKE) --no-print-directory ready

@@ -77,10 +77,12 @@ def train(
     prepare(model, data, init, seed)
     data = copy.copy(data)
     data.seed += seed
-    macs = summary(model, (1, *data.size)).macs
-    data.train = part(data.train, max(2, data.profile.max_epoch_macs // macs))
-    trainer = Trainer(data.profile.epochs(max_epochs, macs * len(data.train)), dtype=dtype)
-    trainer.key = key
+    profile, cost = data.profile, summary(model, (1, *data.size))
+    most = max(4, profile.max_epoch_macs // cost.macs)
+    data.train, data.val = part(data.train, most), part(data.val, most // 2)
+    epochs = profile.epochs(max_epochs, cost.macs * len(data.train))
+    trainer = Trainer(epochs if seed < profile.max_seeds else 1, dtype=dtype)
+    trainer.key, trainer.cost = key, cost
     folder = store(data)
     if folder is None:
         return trainer.fit(model, data)
@@ -92,7 +94,7 @@ def train(
                 history = History.from_data(state["history"])
                 display(history)
                 return history
-        fast = dtype or machine.fast_dtype(machine.best_device(), macs)
+        fast = dtype or machine.fast_dtype(machine.best_device(), cost.macs)
         trainer.dtype = next((each for each, (_, begun) in paths.items() if load(begun)), fast)
         finished, trainer.checkpoint = paths[trainer.dtype]
         history = trainer.fit(model, data)
@@ -222,20 +224,15 @@ def definition(thing: Any, seen: dict[int, str]) -> Any:
         return [thing.__qualname__, [describe(base, seen) for base in thing.__bases__], own]
     thing = inspect.unwrap(thing)
     names: set[str] = set()
-    nodes = [plain(node, names) for node in syntax(thing)]
-    if not nodes:
+    if not (nodes := [plain(node, names) for node in syntax(thing)]):
         text = f"the source of {thing.__qualname__} is out of reach"
         raise ValueError(f"{text}: define it in a cell or a file.")
     used = {name: thing.__globals__.get(name) for name in sorted(global_names(thing.__code__))}
     cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True)
     used |= {name: cell.cell_contents for name, cell in cells if name != "__class__"}
     followed = {k: describe(v, seen) for k, v in used.items() if k in names and v is not None}
-    return [
-        thing.__name__,
-        nodes,
-        describe([thing.__defaults__, thing.__kwdefaults__], seen),
-        followed,
-    ]
+    defaults = describe([thing.__defaults__, thing.__kwdefaults__], seen)
+    return [thing.__name__, nodes, defaults, followed]
 
 
 def from_book(thing: Any) -> bool:

@@ -17,7 +17,7 @@ from helpers.device import best_device, describe_device, fast_dtype, launch, loa
 from helpers.fitting import materialise
 from helpers.history import RESULTS, History
 from helpers.profile import current_profile
-from helpers.summary import summary
+from helpers.summary import Summary, summary
 
 EVALUATION_PIXELS = 256 * 28 * 28  # at a time where no gradient is kept: they stay in the cache
 EVALUATION_IMAGES = 32  # at least, however large
@@ -58,6 +58,7 @@ class Trainer(d2l.Trainer):
             raise ValueError(f"dtype={dtype} is unknown: it is torch.float32 or torch.bfloat16.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
         self.device, self.dtype, self.key = best_device(), dtype, ""
+        self.cost: Summary | None = None  # of the model, where it is known
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History
 
@@ -73,7 +74,7 @@ class Trainer(d2l.Trainer):
         for group in self.optim.param_groups:
             if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
                 group["fused"] = True
-        cost = summary(model, next(iter(self.val_dataloader))[0].shape[1:])
+        cost = self.cost or summary(model, next(iter(self.val_dataloader))[0].shape[1:])
         dtype = self.dtype or fast_dtype(self.device, cost.macs)
         self.fabric = launch(self.device, dtype)
         device, precision = describe_device(self.device), str(dtype).removeprefix("torch.")

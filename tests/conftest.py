@@ -29,6 +29,13 @@ PUBLISHED = {
 }
 
 
+def pytest_collection_modifyitems(items):
+    """A test in a browser is slow: what a page shows and answers belongs to `make test-all`."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def hermetic(monkeypatch, tmp_path):
     """Set the profile, point the data folder to nowhere, and refuse connections to other hosts."""
