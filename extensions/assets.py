@@ -65,6 +65,14 @@ def write_assets(app: Sphinx, exception: Exception | None) -> None:
             path.write_text(new, encoding="utf-8")
 
 
+def follow_static(app: Sphinx, *_: object) -> list[str]:
+    """A page to write anew if a style or script is newer than the site: else Sphinx copies none."""
+    built, folders = Path(app.outdir, "index.html"), app.config.html_static_path
+    files = [path for folder in folders for path in Path(app.srcdir, folder).rglob("*.*")]
+    newest = max((path.stat().st_mtime for path in files), default=0)
+    return [app.config.root_doc] if built.is_file() and built.stat().st_mtime < newest else []
+
+
 def find_pages(folder: Path) -> list[Path]:
     return [p for p in sorted(folder.rglob("*.html")) if "_static" not in p.parts]
 
@@ -138,5 +146,6 @@ def font_face(family: str, path: Path, characters: str, weight: int = 400) -> st
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("env-get-outdated", follow_static)
     app.connect("build-finished", write_assets, priority=AFTER_THE_THEME)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,12 +2,14 @@
 
 import base64
 import io
+import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from fontTools.ttLib import TTFont
 
-from extensions.assets import font_face, may_match, purge
+from extensions.assets import follow_static, font_face, may_match, purge
 from tools.font import complete_font
 
 
@@ -53,3 +55,15 @@ def test_the_font_of_icons_has_those_that_are_asked_for(tmp_path):
     font = TTFont(io.BytesIO(base64.b64decode(data)))
     assert {ord(c) for c in "x∑"} == set(font.getBestCmap())
     assert font_face("Icons", complete_font(), "") == ""
+
+
+def test_a_newer_style_is_copied(tmp_path):
+    config = SimpleNamespace(html_static_path=["_static"], root_doc="index")
+    app = SimpleNamespace(config=config, srcdir=tmp_path, outdir=tmp_path / "html")
+    for folder, name in ("_static", "book.css"), ("html", "index.html"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    os.utime(tmp_path / "_static" / "book.css", (1, 1))
+    assert follow_static(app) == []
+    os.utime(tmp_path / "html" / "index.html", (0, 0))
+    assert follow_static(app) == ["index"]
