@@ -51,7 +51,7 @@ export function say(state) {
   const left = `${plural(paths(on), "path")} of ${paths(ALL)} ${paths(on) === 1 ? "is" : "are"} left`;
   const off = `Block${names.length > 1 ? "s" : ""} ${list(names)} off`;
   const what = names.length ? `${off}: ${left}` : "All blocks on";
-  const behind = statistics === "fresh" && names.length ? ", statistics behind are fresh" : "";
+  const behind = statistics === "fresh" ? ", statistics are fresh" : "";
   const { hits, plain } = counted(state);
   const other = plain[on] === null ? "without them nothing passes" : `without them ${number(plain[on] ?? 0)}`;
   return `${what}${behind}. With shortcuts ${number(hits[on])} of ${number(images)} are right, ${other}.`;
@@ -152,7 +152,7 @@ export const view = {
   name: "blocks",
   build,
   say,
-  invite: "Tap blocks to switch them off and on (dashed: all on). Find",
+  invite: "Tap blocks to switch them off and on (dashed: all on). Find, with either statistics",
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",

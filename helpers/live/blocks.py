@@ -35,8 +35,8 @@ def switch_blocks(
         stored: For each set of blocks that are on, how many images are classified right by the
             network with shortcuts and by the one without (None where nothing passes); block k,
             from 0, is on where bit k of the index is 1. By default made-up counts, to try it.
-        fresh: The same where batch normalisation takes its statistics anew behind blocks that
-            are off. By default as many.
+        fresh: The same where batch normalisation takes its statistics anew for each set. By
+            default as many.
         images: How many images there are.
         off: The block that is off at first, such as "1.2". By default all are on.
 
