@@ -5,9 +5,9 @@
 import { clamp, diverging, html, paint, svg } from "./view.js";
 
 /**
- * @typedef {{map: string, scores: number[], answers: number[]}} Found Of one network and one image, bare
- *   and with each place covered: `scores` of the class that the bare image gets, `answers`, and the bare
- *   image's map of that class in letters.
+ * @typedef {{map: string, scores: number[], leads: number[], answers: number[]}} Found Of one network and
+ *   one image, bare and with each place covered: `scores` of the class that the bare image gets, by how much
+ *   each `leads` the best of the others, `answers`, and the bare image's map of that class in letters.
  * @typedef {{item: number, net: string, at: number, tried: number[], names: string[], images: string[],
  *   trained: Found[], untrained: Found[], moved?: boolean}} State `at` is the place that is covered; `tried`
  *   were before; `moved`: the hand has chosen it, for this image and network.
@@ -44,7 +44,7 @@ const all = ({ tried, at }) => new Set([...tried, at]).size === PLACES ** 2;
 
 /** @param {State} state */
 export function say(state) {
-  const { scores, answers } = found(state);
+  const { scores, leads, answers } = found(state);
   const [bare, score] = [scores[0], scores[state.at + 1]];
   const [said, now] = [answers[0], answers[state.at + 1]].map((answer) => state.names[answer]);
   const [row, column] = cell(state.at);
@@ -53,7 +53,9 @@ export function say(state) {
   const change = `${score <= bare ? "down" : "up"} by ${Math.abs(bare - score).toFixed(2)}`;
   const [top, left] = cell(scores.indexOf(Math.min(...scores.slice(1)), 1) - 1);
   const end = all(state) ? ` Row ${top + 1}, column ${left + 1} costs most of all.` : "";
-  const text = `${first} ${then}, ${change}, and it ${said === now ? "still " : ""}says ${now}.${end}`;
+  const lead = leads[state.at + 1].toFixed(2);
+  const answer = `it ${said === now ? "still " : ""}says ${now}: the lead is ${lead}.`;
+  const text = `${first} ${then}, ${change}, and ${answer}${end}`;
   return text.replaceAll(" -", " −");
 }
 

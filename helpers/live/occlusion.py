@@ -70,16 +70,18 @@ def letters(levels: Tensor) -> str:
 def packed(maps: Tensor) -> dict[str, Any]:
     """Maps (37, K, 6, 6) of one image, cut down to what is shown of them.
 
-    `scores` are those of the class that the bare image gets; `answers` the class that each cover
-    gets; `map` the bare image's map of that class, in steps.
+    `scores` are those of the class that the bare image gets; `leads` what they are above the best
+    of the others; `answers` the class that each cover gets; `map` the bare image's map, in steps.
     """
     scores = maps.float().mean((2, 3)).cpu()
     said = int(scores[0].argmax())
+    others = torch.cat([scores[:, :said], scores[:, said + 1 :]], 1)
     own = maps[0, said].float().cpu().flatten()
     steps = (FINEST * own / own.abs().max().clamp(min=1e-9)).round()
     return {
         "map": letters(steps + 32),
         "scores": [round(float(score), 2) for score in scores[:, said]],
+        "leads": [round(float(lead), 2) for lead in scores[:, said] - others.amax(1)],
         "answers": scores.argmax(1).tolist(),
     }
 
@@ -115,7 +117,7 @@ def say(state: dict[str, Any]) -> str:
     text = (
         f"The {state['net']} network says {said}, score {bare:.2f}. With row {row + 1}, column "
         f"{column + 1} covered the score is {score:.2f}, {way} by {abs(bare - score):.2f}, and it "
-        f"{'still ' * (said == now)}says {now}."
+        f"{'still ' * (said == now)}says {now}: the lead is {found['leads'][at + 1]:.2f}."
     )
     return text.replace(" -", " −")
 

@@ -66,6 +66,14 @@ def test_the_script_has_the_maps_and_the_falls(call):
         torch.testing.assert_close(fall, scores[0] - scores[1:], rtol=0, atol=0.011)
 
 
+def test_a_lead_is_what_the_score_is_above_the_best_of_the_others():
+    maps = torch.zeros(37, 4, 6, 6)
+    maps[:, 1], maps[:, 2], maps[:, 3] = 3, 1, -5
+    maps[4, 0] = 3.5
+    leads = packed(maps)["leads"]
+    assert leads[4] == -0.5 and leads[:4] + leads[5:] == 36 * [2]
+
+
 def test_it_says_what_the_square_does(call):
     maps = torch.zeros(1, 37, 2, 6, 6)
     maps[:, :, 0] = 3
@@ -74,11 +82,11 @@ def test_it_says_what_the_square_does(call):
     found = call("occlusion", "say", [[view.state | {"at": at}] for at in (14, 15, 0)])
     assert found == [
         "The trained network says bag, score 3.00. With row 3, column 3 covered the score is "
-        "2.50, down by 0.50, and it still says bag.",
+        "2.50, down by 0.50, and it still says bag: the lead is 2.50.",
         "The trained network says bag, score 3.00. With row 3, column 4 covered the score is "
-        "−1.00, down by 4.00, and it says shirt.",
+        "−1.00, down by 4.00, and it says shirt: the lead is −1.25.",
         "The trained network says bag, score 3.00. With row 1, column 1 covered the score is "
-        "3.00, down by 0.00, and it still says bag.",
+        "3.00, down by 0.00, and it still says bag: the lead is 3.00.",
     ]
     assert view.says == found[0]
 
