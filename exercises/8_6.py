@@ -194,8 +194,8 @@ PREACTIVATION = Code(
     "resnet-preactivation",
     name="pre_activation",
     shows=(
-        "Nothing is done to the shortcut: from the image to the head there is one path on which "
-        "every value, negative ones too, and every gradient passes unchanged."
+        "Nothing is done to the shortcut: within a stage there is one path on which every value, "
+        "negative ones too, and every gradient passes unchanged."
     ),
     cases=[
         ("pre_activation(X, W, V)", {"X": [[[[2, -3]]]], "W": [[[[1]]]], "V": [[[[1]]]]}),

@@ -30,10 +30,10 @@ PUBLISHED = {
 
 
 def pytest_collection_modifyitems(items):
-    """A test in a browser is slow: what a page shows and answers belongs to `make test-all`."""
+    """Mark what needs a browser: what a page shows and answers is tested by `make test-browser`."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(autouse=True)
