@@ -30,6 +30,7 @@ NOT_TEXT = (
 )
 DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
 LONGEST = 40  # characters of a term that is stressed where it is defined
+SENTENCE = (".", ":", "?", "!")  # ends of what is stressed, but is no term
 NAME = re.compile(r"[A-Za-z_]\w{2,}")
 
 
@@ -55,7 +56,8 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
         title = words(heading.extract())
         code = "\n".join(block.extract().get_text() for block in section.select("div.highlight"))
         stressed = [tag.get_text() for tag in section.select("strong, em, dfn")]
-        defined = DEFINED.findall(code) + [words for words in stressed if len(words) <= LONGEST]
+        terms = [term for term in stressed if len(term) <= LONGEST and not term.endswith(SENTENCE)]
+        defined = DEFINED.findall(code) + terms
         entry = {
             "id": str(section.get("id", "")),
             "title": title,

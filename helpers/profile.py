@@ -30,7 +30,7 @@ class Profile:
     speedup: float = 1.0  # factor on its learning rate, to leave its start within the few steps
     max_macs: int = NO_LIMIT  # multiply-adds forward in a run, above which its epochs are fewer
     max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images
-    max_seeds: int = NO_LIMIT  # of a study; a headline run of a further seed has one epoch
+    max_seeds: int = NO_LIMIT  # of a study; a run of a further seed has one epoch
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
         """Epochs that this profile runs for `wanted`, where one takes `macs` multiply-adds."""

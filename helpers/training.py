@@ -58,7 +58,7 @@ class Trainer(d2l.Trainer):
             raise ValueError(f"dtype={dtype} is unknown: it is torch.float32 or torch.bfloat16.")
         super().__init__(current_profile().epochs(max_epochs), 0, gradient_clip_val)
         self.device, self.dtype, self.key = best_device(), dtype, ""
-        self.cost: Summary | None = None  # of the model, where it is known
+        self.cost: Summary | None = None  # of the next model, where it is known
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history: History
 
@@ -75,6 +75,7 @@ class Trainer(d2l.Trainer):
             if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
                 group["fused"] = True
         cost = self.cost or summary(model, next(iter(self.val_dataloader))[0].shape[1:])
+        self.cost = None
         dtype = self.dtype or fast_dtype(self.device, cost.macs)
         self.fabric = launch(self.device, dtype)
         device, precision = describe_device(self.device), str(dtype).removeprefix("torch.")

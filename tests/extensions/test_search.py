@@ -5,7 +5,7 @@ import pytest
 from extensions.search import read_terms, sections
 
 PAGE = """<article><section id="a"><h1>7.2. A<a class="headerlink">#</a></h1>
-<p>Text, <em>kernel</em> <a>here</a> .</p>
+<p>Text, <em>kernel</em> <strong>Predict:</strong> <a>here</a> .</p>
 <div class="highlight"><pre>def corr2d(X):\n    return X_out</pre></div>
 <section id="b"><h2>B</h2><span id="label"></span><p>Inner</p><div class="cell_output">9</div>
 </section></section></article>"""
@@ -13,7 +13,11 @@ PAGE = """<article><section id="a"><h1>7.2. A<a class="headerlink">#</a></h1>
 
 def test_each_section_has_its_own_text_names_and_anchors():
     (outer, anchors), (inner, inside) = sections(PAGE)
-    assert (outer["id"], outer["title"], outer["text"]) == ("a", "7.2. A", "Text, kernel here.")
+    assert (outer["id"], outer["title"], outer["text"]) == (
+        "a",
+        "7.2. A",
+        "Text, kernel Predict: here.",
+    )
     assert outer["defined"] == "corr2d, kernel" and outer["code"] == "X_out def return"
     assert (inner["title"], inner["text"], inner["code"]) == ("B", "Inner", "")
     assert anchors == {"a"} and inside == {"b", "label"}

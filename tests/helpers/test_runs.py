@@ -20,6 +20,7 @@ from torch import nn
 
 import helpers.data
 import helpers.profile
+import helpers.training
 from helpers import device, runs
 from helpers.data import FashionMNIST, read_digits
 from helpers.fitting import thin
@@ -327,6 +328,34 @@ def test_a_run_that_would_take_too_long_has_fewer_epochs_and_the_same_key():
     data.profile = replace(data.profile, max_macs=2 * epoch)
     assert len(history := train(Small(), data, 5)) == 2
     assert history.key == run_key(Small(), FashionMNIST(), 5)
+
+
+def test_a_further_seed_has_one_epoch_at_check():
+    assert [len(train(Small(), FashionMNIST(), 3, seed=seed)) for seed in (0, 1)] == [3, 1]
+
+
+def test_at_full_a_further_seed_has_all_epochs(folder):
+    assert len(train(Small(), FashionMNIST(), 2, seed=1)) == 2
+
+
+def test_an_expensive_network_sees_fewer_images():
+    data = FashionMNIST()
+    data.profile = replace(data.profile, max_epoch_macs=100 * (784 * 16 + 16 * 10))
+    assert "100 + 50 images" in train(Small(), data, 1).setting
+    assert len(data.train) > 100 and len(data.val) > 50
+
+
+def test_the_cost_of_a_network_is_counted_once_and_anew_for_another(monkeypatch):
+    counted = []
+    for module in (runs, helpers.training):
+        count = functools.partial(lambda f, *a: counted.append(1) or f(*a), module.summary)
+        monkeypatch.setattr(module, "summary", count)
+    train(model := Small(), data := FashionMNIST(), 1)
+    assert len(counted) == 1
+    other = Small()
+    other.net.append(nn.Linear(10, 10))
+    before = model.trainer.history.params
+    assert model.trainer.fit(other, data).params == before + 110
 
 
 def test_at_check_nothing_is_written(tmp_path, monkeypatch):
