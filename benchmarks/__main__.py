@@ -1,10 +1,14 @@
-"""Run every benchmark, or those that are named: python -m benchmarks [convolution] [training]."""
+"""Run every benchmark, or those that are named: python -m benchmarks [convolution] [training] [views]."""
 
 import sys
 
-from benchmarks import convolution, training
+from benchmarks import convolution, training, views
 
-BENCHMARKS = {"convolution": convolution.main, "training": training.main}
+BENCHMARKS = {
+    "convolution": convolution.main,
+    "training": training.main,
+    "views": views.main,
+}
 
 
 def main(names: list[str]) -> int:
