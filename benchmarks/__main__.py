@@ -1,4 +1,4 @@
-"""Run every benchmark, or those that are named: python -m benchmarks [convolution] [training] [views]."""
+"""Run every benchmark, or those that are named: python -m benchmarks [convolution] …."""
 
 import sys
 
