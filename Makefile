@@ -21,7 +21,7 @@ TESTS  ?=
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help ready book serve notebooks test test-browser test-all pdf accept screenshots record text export train seeds new lint format bench newest lock clean
+.PHONY: help ready book serve notebooks test test-all pdf accept screenshots record text export train seeds new lint format bench newest lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,20 +57,17 @@ notebooks: book ## notebooks that run by themselves, for instructors too; RUN=py
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
-test test-browser test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
-test test-browser test-all: export OMP_NUM_THREADS ?= 1
+test test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
+test test-all: export OMP_NUM_THREADS ?= 1
 test: $(READY) ## re-execute all pages, test helpers, operators, site (one page: TESTS="-k 7-5-pooling")
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not (slow or browser)" $(TESTS)
 
-test-browser: $(READY) ## test what a browser does with the site and the live views
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "browser and not slow" $(TESTS)
-
 # TypeScript and ESLint check the scripts of live views; they need Node 20.
 $(NODE): tools/js/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --silent --no-fund --no-audit --prefix tools/js && touch $@; \
-	else echo "No npm: the scripts' types and style are not tested."; fi
+	@if command -v npm >/dev/null && npm ci --silent --no-fund --no-audit --prefix tools/js; then touch $@; \
+	else echo "No npm, or no registry: the scripts' types and style are not tested."; fi
 
-test-all: $(READY) $(NODE) ## all that `make test` leaves out, what is slow too
+test-all: $(READY) $(NODE) ## all that `make test` leaves out: the site, the views in a browser, what is slow
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "slow or browser" $(TESTS)
 
 pdf: book ## the whole book as one PDF, _build/book.pdf

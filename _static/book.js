@@ -3,14 +3,20 @@
   const scrollers = document.querySelectorAll(
     ".bd-article :is(.formula, .scrolls, pre, .cell_output, .cell_output > .output)",
   );
-  const update = (box) => {
-    const wide = box.toggleAttribute("data-wide", box.scrollWidth > box.clientWidth);
-    if (wide) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
+  // Asked of all before anything changes: else the page is laid out anew for each of them. What a
+  // shut fold hides is asked when it opens; asked before, it would be laid out for nothing.
+  const update = (boxes) => {
+    const shown = boxes.filter((box) => box.checkVisibility());
+    const wide = shown.map((box) => box.scrollWidth > box.clientWidth);
+    shown.forEach((box, k) => {
+      box.toggleAttribute("data-wide", wide[k]);
+      if (wide[k]) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    });
   };
-  const observer = new ResizeObserver((entries) => entries.forEach((e) => update(e.target)));
+  const observer = new ResizeObserver((entries) => update(entries.map((e) => e.target)));
   scrollers.forEach((box) => observer.observe(box));
-  document.fonts?.ready.then(() => scrollers.forEach(update));
+  document.fonts?.ready.then(() => update([...scrollers]));
 })();
 
 // On paper, from the dark too: light colours, every picture. Those that wait are fetched at leisure,

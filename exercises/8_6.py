@@ -138,7 +138,7 @@ GROUPS = Code(
     mistakes=[
         Mistake(
             "All groups read the first inputs",
-            "Group i reads the channels of group i, from i · c / g on.",
+            "g is the number of groups: group i reads its own channels, from i · c / g on.",
             {"X[i * d:(i + 1) * d]": "X[:d]"},
         ),
         Mistake(

@@ -4,6 +4,8 @@
 - "How to run it" offers all notebooks in one file, if the build makes that file.
 - Where the address of the site is known (variable BOOK_URL), every page names its canonical
   address and a picture for social media, and there is a map of the site for search engines.
+- Code has no elements but those that colour it: names, brackets and spaces have none. They were
+  half of a page, and a phone waited for them.
 - Jupyter Book always sets `comments_config`, the option of `sphinx_comments`. The book leaves that
   extension out, because it puts scripts of another host into every page; the option is declared
   here, so that a strict build does not stumble over it.
@@ -18,8 +20,12 @@ from urllib.parse import urljoin, urlparse
 import nbformat
 from docutils import nodes
 from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter
+from pygments.styles import get_style_by_name
+from pygments.token import Token
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.highlighting import PygmentsBridge
 
 from tools.pages import HISTORY_TYPE, recording_of
 
@@ -104,9 +110,27 @@ def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
     )
 
 
+class CodeFormatter(HtmlFormatter[str]):
+    """Pygments' formatter, without an element around what looks like a plain name."""
+
+    styles: tuple[Any, ...] = ()  # of light and dark mode
+
+    def _get_css_classes(self, ttype: Any) -> str:
+        if all(s.style_for_token(ttype) == s.style_for_token(Token.Name) for s in self.styles):
+            return ""
+        return str(super()._get_css_classes(ttype))
+
+
+def lighten_code(app: Sphinx, config: Config) -> None:
+    names = (config.html_theme_options[f"pygments_{mode}_style"] for mode in ("light", "dark"))
+    CodeFormatter.styles = tuple(map(get_style_by_name, names))
+    PygmentsBridge.html_formatter = CodeFormatter
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", set_address)
+    app.connect("config-inited", lighten_code)
     app.connect("source-read", offer_all_notebooks)
     app.connect("html-page-context", say_what_it_was_made_on)
     app.connect("build-finished", write_sitemap)

@@ -12,24 +12,21 @@ import math
 import random
 import sys
 import textwrap
+from collections import namedtuple
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from linecache import getline
 from numbers import Real
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, NamedTuple
+from typing import Any
 
 ANSWERS = Path(__file__).with_name("answers")
 REPORT = "the authors of the book"  # an address, in notebooks that run by themselves
 TOLERANCE = {"rel_tol": 1e-4, "abs_tol": 1e-4}
 RIGHT, WRONG, WAITING = "✓", "✗", "○"
 SLIPS = (NameError, AttributeError, NotImplementedError)  # errors that refuse no input
+Crash = namedtuple("Crash", "error line")  # the line of the student's code that led to it
 solved: dict[str, dict[str, bool]] = {}  # by section and label, since the kernel started
-
-
-class Crash(NamedTuple):
-    error: Exception
-    line: str  # of the student's code, that led to it
 
 
 def check(label: str) -> None:
@@ -87,9 +84,13 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
     name, cases, used = exercise["name"], exercise["cases"], set[str]()
     watch = "without" in exercise and (lambda *seen: note(used, namespace, namespace[name], *seen))
     came = [attempt(case, exercise["inputs"], namespace, watch) for case in cases]
-    if lines := [o.line for o in came if isinstance(o, Crash) and "raise NotImpl" in o.line]:
+    crashes = [outcome for outcome in came if isinstance(outcome, Crash)]
+    if lines := [line for _, line in crashes if "raise NotImpl" in line]:
         return WAITING, f"Waiting for `{name}`: replace {lines[0].split(':')[0]} with your code."
-    if all(outcome is None for outcome in came):
+    here = [e for e, _ in crashes if not e.__traceback__.tb_next.tb_next]  # in the call itself
+    if missing := [e.name for e in here if isinstance(e, NameError)]:
+        return WAITING, f"Waiting for `{missing[0]}`: no cell that ran defines it."
+    if all(o is None for o in came) or [getattr(e, "obj", 0) for e in here] == [None] * len(came):
         return WRONG, f"`{name}` returns None. Did you forget `return`?"
     if not (wrong := [k for k, case in enumerate(cases) if not agree(came[k], case["result"])]):
         if short := [n for n in exercise.get("without", ()) if n in used]:
@@ -97,8 +98,7 @@ def judge_code(exercise: dict[str, Any], namespace: dict[str, Any]) -> tuple[str
         return RIGHT, exercise["shows"]
     right = {str(k): case["result"] for k, case in enumerate(cases)}
     said = [m["says"] for m in exercise["mistakes"] if explains(right | m["results"], came, wrong)]
-    values = [k for k in wrong if said and not isinstance(came[k], Crash)]
-    k = min(values or wrong, key=lambda k: cases[k]["size"])
+    k = min(wrong, key=lambda k: (bool(said) and isinstance(came[k], Crash), cases[k]["size"]))
     said.append(f"Wrong in {len(wrong)} of {len(cases)} cases. The smallest of them:")
     return WRONG, "\n    ".join([said[0], *counterexample(cases[k], came[k])])
 

@@ -30,9 +30,9 @@ PUBLISHED = {
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what needs a browser: what a page shows and answers is tested by `make test-browser`."""
+    """Mark what asks for a browser or the compiled site: `make test-all` tests that."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        if {"browser", "log"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.browser)
 
 

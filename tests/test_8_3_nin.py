@@ -295,23 +295,32 @@ def test_what_a_network_says_of_other_images_by_hand():
     assert mean[:, 0].tolist() == [5.5, 4.5, 2, 7, 5]
 
 
+def scoring(tail: nn.Module) -> nn.Sequential:
+    """A network whose first six parts change nothing; then dropout and a tail, as in NiN."""
+    return nn.Sequential(*(nn.Identity() for _ in range(6)), nn.Dropout(0.5), tail)
+
+
 def test_classes_whose_own_images_score_nothing():
     scores = torch.zeros(8, 10)
     scores[0, 3] = scores[3, 4] = scores[4, 7] = 1
     scores[6, 5] = -1
     y = torch.tensor([0, 0, 3, 4, 4, 7, 5, 5])
-    silent, recall, _ = page.judge(nn.Identity(), scores, y)
+    silent, recall, _ = page.judge(scoring(nn.Identity()), scores, y)
     assert silent == [0, 3, 7] and recall == 0  # one of two images of 4 scores, and one of 5
     scores[0] = scores[1]  # class 0 is silent, and yet the answer of a tie
     scores[2, 3] = scores[5, 7] = scores[6, 5] = scores[7, 5] = 2
-    assert page.judge(nn.Identity(), scores, y)[:2] == ([0], 0.5)
+    assert page.judge(scoring(nn.Identity()), scores, y)[:2] == ([0], 0.5)
 
 
-def test_spread_of_scores_over_all_images_of_a_network_at_rest():
-    net, X = small().train(), images(53, 1, 28, 28)
-    spread = page.judge(net.net, X, torch.arange(53) % 10)[2]
-    assert not net.net.training
-    assert spread == pytest.approx(float(net.eval()(X).detach().std(0).mean()), rel=1e-4)
+def test_dropout_wakes_a_class_whose_score_it_can_lift():
+    """Score 3 is max(0, h0 − h1): 0, but not if h1 is dropped; score 5 is 0 whatever is dropped."""
+    tail = nn.Sequential(nn.Linear(10, 10, bias=False), nn.ReLU())
+    with torch.no_grad():
+        tail[0].weight.zero_()[3, :2] = torch.tensor([1.0, -1.0])
+        tail[0].weight[4, 4] = 1
+    y = torch.tensor([3, 4, 5])
+    silent, _, woken = page.judge(scoring(tail), torch.ones(3, 10), y)
+    assert silent == [3, 5] and woken == [3]
 
 
 def test_open_and_thin_networks():

@@ -212,7 +212,8 @@ def live_files(cells: list[NotebookNode]) -> list[Path]:
     """Files of the live views that the code imports."""
     trees = (ast.parse(cell.source) for cell in cells if cell.cell_type == "code")
     imports = (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ImportFrom))
-    names = {a.name for n in imports if n.module == "helpers.live" for a in n.names}
+    live = [n for n in imports if f"{n.module}.".startswith("helpers.live.")]
+    names = {a.name for n in live for a in n.names}
     views = {VIEWS[name] for name in names if name in VIEWS}
     own = {file for view in views for file in [*files(view), f"{view}.py"]}
     return [HERE / file for file in sorted({"__init__.py", "view.py", *own})] if views else []

@@ -13,7 +13,7 @@ from helpers.live.view import View
 SIDE, PLACES, STEP, HALF = 28, 6, 4, 3  # pixels; places of a map a side, their distance; square
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 FINEST = 31  # steps from 0 to the largest value of a map
-START = 14  # the place that is covered first: row 3, column 3
+START = 21  # the place that is covered first: row 4, column 4
 PANELS = "image", "bare class map", "fall of the score"
 
 

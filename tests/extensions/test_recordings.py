@@ -99,6 +99,7 @@ def build(folder):
     return run, run.stdout + run.stderr, html
 
 
+@pytest.mark.slow
 def test_a_page_follows_its_source_its_recording_and_the_extensions(book):
     run, log, html = build(book)
     assert run.returncode == 0, log

@@ -30,6 +30,7 @@ from tools.pages import ROOT
 
 SHORT = "7-5-pooling"
 ANSWERS = "answers/7_3.json"
+LIVE = Path("helpers/live")
 CHECKED = [page for page in SECTIONS if 'check("' in page.read_text(encoding="utf-8")]
 MARKUP = r"\{[a-z][\w:-]*\}`|^\s*(?:```|:::)\{|^\([\w:.-]+\)=|^:[a-z]+:|\]\{[.#]|\[\^|[\f\v]"
 of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -159,6 +160,13 @@ def test_what_a_page_imports_travels_inside_as_it_is():
     assert {"helpers/__init__.py", "helpers/training.py", "helpers/data.py"} < set(files)
     assert "helpers/claims.py" in files and "helpers/fields.py" in files
     assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())
+
+
+def test_a_page_with_a_live_view_brings_its_script():
+    for page in CHECKED:
+        brought = {Path(name) for name in brought_by(page)}
+        scripts = {p for p in brought if p.parent == LIVE and p.suffix == ".js"}
+        assert LIVE / "view.js" in scripts and len(scripts) > 1, page
 
 
 def test_imports_are_followed_into_functions_and_not_for_types():

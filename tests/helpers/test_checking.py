@@ -150,6 +150,27 @@ def test_what_else_can_come(code, sign, words):
     assert came == sign and words in text
 
 
+ENDS = (0, 1)
+CALLS = [{"call": f"double(start).shape[{k}]", "inputs": {}, "result": 1, "size": 1} for k in ENDS]
+
+
+@pytest.mark.parametrize(
+    ("code", "names", "sign", "words"),
+    [
+        ("return X", {}, WAITING, "Waiting for `start`: no cell that ran defines it."),
+        ("X", {"start": 1}, WRONG, "`double` returns None. Did you forget `return`?"),
+        ("return None", {"start": 1}, WRONG, "`double` returns None. Did you forget `return`?"),
+        ("return strat", {"start": 1}, WRONG, "NameError: name 'strat' is not defined"),
+        ("return X.none.shape", {"start": 1}, WRONG, "'int' object has no attribute 'none'"),
+        ("return (lambda y: y.x)(None)", {"start": 1}, WRONG, "AttributeError: 'NoneType' object"),
+    ],
+)
+def test_what_fails_in_the_call_of_a_case_and_what_in_the_answer(code, names, sign, words):
+    exercise = {"name": "double", "inputs": "", "cases": CALLS, "mistakes": [], "shows": ""}
+    came, text = judged(f"def double(X):\n    {code}\n", exercise, **names)
+    assert came == sign and words in text
+
+
 def test_an_error_of_a_library_does_not_make_a_check_wait():
     line = "return torch.nn.functional.pad(X, (1, 1, 1, 1, 1, 1, 1, 1), mode='reflect')"
     assert judged(f"{HEAD}    {line}")[0] == WRONG

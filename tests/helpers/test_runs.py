@@ -610,6 +610,7 @@ print("killed", kills)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 def test_a_run_killed_ten_times_at_random_moments_ends_with_the_same_numbers(tmp_path):
     (tmp_path / "page.py").write_text(KILLED)

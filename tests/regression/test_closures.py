@@ -23,6 +23,7 @@ from nbformat import NotebookNode, v4
 
 from tests.regression import floor
 
+pytestmark = pytest.mark.slow
 PLOT = "plt.plot([0, 1], [0, {end}]);"
 SVG = """\
 import io

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlparse
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from pygments.styles import get_style_by_name
+from pygments.token import STANDARD_TYPES
 
 from tests.conftest import HTML, PUBLISHED
 from tests.site.conftest import PATHS, of_every_path
@@ -51,6 +53,16 @@ def test_a_page_is_light(log, path):
     files = {here, *((here.parent / name).resolve() for name in names)}
     weights = {file.name: len(gzip.compress(file.read_bytes())) for file in files}
     assert sum(weights.values()) <= LIGHT_PAGE, weights
+
+
+@of_every_path
+def test_elements_in_code_are_there_for_their_colours(log, path):
+    styles = map(get_style_by_name, ("a11y-high-contrast-light", "a11y-high-contrast-dark"))
+    light, dark = ({STANDARD_TYPES[t]: s["color"] for t, s in style} for style in styles)
+    code = soup(path).select(".highlight pre > span[class]")
+    used = {name for tag in code for name in tag["class"]} & light.keys()
+    plain = {n for n in used if (light[n], dark[n]) == (light["n"], dark["n"])}
+    assert not plain
 
 
 @of_every_path

@@ -196,18 +196,18 @@ class Endless(BaseException):
 
 @contextmanager
 def time_limit(seconds: float):
-    """Raise Endless in the code below, if it takes longer."""
+    """Raise Endless in the code below, if it takes longer; time of the processor counts."""
 
     def stop(*_):
         raise Endless
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @pytest.mark.slow
@@ -217,9 +217,9 @@ def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exerc
     solution = solution_of(section, exercise.label)
     draw = random.Random(1)
     drawn = [dict(zip(("call", "inputs"), exercise.draw(draw), strict=True)) for _ in range(300)]
-    began = time.monotonic()
+    began = time.process_time()
     right = results(exercise, section, solution, drawn)
-    limit = 5 + 20 * (time.monotonic() - began)  # so that only what is endless is left out
+    limit = 5 + 20 * (time.process_time() - began)  # so that only what is endless is left out
     known = {
         plain(f"{m.name}. {m.says}"): results(exercise, section, code_of(m, solution), drawn)
         for m in exercise.mistakes
@@ -242,5 +242,6 @@ def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exerc
                 values = [k for k, value in enumerate(came) if not isinstance(value, dict)]
                 assert all(checking.agree(came[k], theirs[k]) for k in values), (mutant, name)
     print(f"{exercise.label}: {rejected} of {rejected + len(accepted)} mutants rejected", *accepted)
-    assert endless <= 0.2 * rejected, f"{endless} mutants did not end in {limit:.0f} s"
+    loops = "while " in solution  # nearly every change of such a loop makes it endless
+    assert loops or endless <= 0.2 * rejected, f"{endless} mutants did not end in {limit:.0f} s"
     assert rejected >= 0.95 * (rejected + len(accepted)), "\n\n".join(accepted)
