@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from helpers.data import read_digits, to_float
 from helpers.live import cover_places
-from helpers.live.occlusion import LETTERS, covered, packed
+from helpers.live.occlusion import LETTERS, START, covered, packed
 
 NAMES = [f"class {k}" for k in range(10)]
 
@@ -189,7 +189,7 @@ def test_by_keyboard(page):
 
 def test_a_goal_is_not_met_before_the_hand_moves(open_page):
     maps = torch.zeros(1, 37, 2, 6, 6)
-    maps[:, :, 0], maps[0, 15, 0] = 3, 1  # the place that is covered first costs most
+    maps[:, :, 0], maps[0, START + 1, 0] = 3, 1  # the place that is covered first costs most
     page = open_page(
         cover_places(images()[:1], maps, maps, NAMES[:2])._repr_mimebundle_()["text/html"]
     )
@@ -206,7 +206,7 @@ def test_a_goal_is_not_met_before_the_hand_moves(open_page):
 
 def test_a_tap_where_the_square_stands_counts_and_a_rise_is_the_trained_networks(open_page):
     maps = torch.zeros(2, 37, 2, 6, 6)
-    maps[:, :, 0], maps[:, 15, 0] = 3, 4  # the place that is covered first raises the score
+    maps[:, :, 0], maps[:, START + 1, 0] = 3, 4  # the place that is covered first raises the score
     page = open_page(
         cover_places(images()[:2], maps, maps, NAMES[:2])._repr_mimebundle_()["text/html"]
     )
@@ -224,6 +224,6 @@ def test_a_tap_where_the_square_stands_counts_and_a_rise_is_the_trained_networks
 
 
 def middle(page) -> dict[str, float]:
-    """The middle of row 3, column 3."""
+    """The middle of row 4, column 4."""
     unit = page.locator(".layers svg").first.bounding_box()["width"] / 28
-    return {"x": 10.5 * unit, "y": 10.5 * unit}
+    return {"x": 14.5 * unit, "y": 14.5 * unit}
