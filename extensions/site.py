@@ -32,7 +32,9 @@ from tools.pages import HISTORY_TYPE, recording_of
 HOW_TO_RUN = "how-to-run"
 PICTURE = "_static/page.png"
 MARK = "<!-- all-notebooks -->"
-ALL_NOTEBOOKS = '<p><a href="notebooks/all.zip" download>All notebooks in one file</a></p>'
+ALL_NOTEBOOKS = (
+    '<p class="screen-only"><a href="notebooks/all.zip" download>All notebooks in one file</a></p>'
+)
 
 
 def say_what_it_was_made_on(

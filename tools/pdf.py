@@ -26,7 +26,7 @@ BOOK = ROOT / "_build" / "book.pdf"
 FILL = (ROOT / "tools" / "paper.js").read_text(encoding="utf-8")
 SIZE: ViewportSize = {"width": 672, "height": 986}  # A4 within its margins, in pixels
 STYLE = (ROOT / "tools" / "paper.css").read_text(encoding="utf-8")
-CHECK = re.compile(r'\n*<span class="n">check</span><span class="p">\(</span>[^\n]*\n*$')
+CHECK = re.compile(r"\n*(?<![\w.])check\([^\n]*\n*$")
 RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 SCREEN = ".headerlink, .toctree-wrapper, script, noscript, button, summary .visually-hidden"
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
@@ -107,9 +107,8 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
     chapter = soup.new_tag("article", attrs={"class": "bd-article", "id": "solutions"})
     chapter.append(element(soup, "h1", "Hints and solutions"))
     for article in articles:
-        found = [
-            s for s in article.select(".hint, .solution") if not s.find_parent(class_="solution")
-        ]
+        folds = article.select(".hint:not([data-live] *), .solution")
+        found = [fold for fold in folds if not fold.find_parent(class_="solution")]
         exercise = ""
         for fold in reversed(found):  # a hint stands before the solution of its exercise
             summary = one(fold, "summary") if fold.name == "details" else None
@@ -128,9 +127,9 @@ def take_solutions(articles: list[Tag], soup: BeautifulSoup) -> Tag:
 def say_answers(chapter: Tag) -> None:
     """On paper nothing checks: of a check its sentence stays, below the solution."""
     for block in chapter.select(".cell_input"):
-        code = BeautifulSoup(CHECK.sub("", one(block, "pre").decode_contents()), "html.parser")
-        one(block, "pre").clear()
-        one(block, "pre").append(code)
+        code = CHECK.sub("", one(block, "pre").decode_contents())
+        anew = BeautifulSoup(f"<pre>{code}</pre>", "html.parser")  # outside of pre indents are lost
+        one(block, "pre").replace_with(anew)
         if not words(block):
             block.decompose()
     for block in chapter.select(".cell_output:has(pre)"):

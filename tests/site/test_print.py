@@ -76,14 +76,15 @@ def test_a_figure_that_misses_its_page_leaves_no_gap(page, tall, share, order):
 
 
 def test_a_solution_says_its_answer_without_a_check():
-    call = '<span class="n">check</span><span class="p">(</span>"bias"<span class="p">)</span>\n'
+    call = 'check(<span class="s2">"bias"</span>)\n'
     cell = """<div class="cell"><div class="cell_input"><pre>{}</pre></div>
         <div class="cell_output"><pre><span></span>{}✓ Right in all 6 cases. It *stays*.
         </pre></div></div>"""
-    cells = cell.format(call, "") + cell.format(f"x = 1\n\n\n{call}", "226\n")
+    code = "<i>if</i> x:\n\n    <i>return</i> 1"
+    cells = cell.format(call, "") + cell.format(f"{code}\n\n\n{call}", "226\n")
     chapter = BeautifulSoup(f"<article>{cells}</article>", "html.parser")
     say_answers(chapter.article)
-    assert [pre.text for pre in chapter.select("pre")] == ["x = 1", "226"]
+    assert [pre.text for pre in chapter.select("pre")] == ["if x:\n\n    return 1", "226"]
     assert [str(p) for p in chapter.select("p")] == ["<p>It <em>stays</em>.</p>"] * 2
 
 
@@ -110,6 +111,7 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
     assert "Fig. 7.3.1 (p." not in book.pages[at].extract_text()  # of the same page
     everything = " ".join(sheet.extract_text() for sheet in book.pages[-60:])
     assert 'check("' not in everything and "Right in all" not in everything
+    assert "answers to your hand" not in everything  # of live views, which are no hints
     assert re.search(r"Hint:\s+Exercise\s+8\.6\.1", everything)
     places = book.named_destinations
     links = [
