@@ -11,6 +11,7 @@
   here, so that a strict build does not stumble over it.
 """
 
+import logging
 import os
 from html import escape
 from pathlib import Path
@@ -125,7 +126,10 @@ class CodeFormatter(HtmlFormatter[str]):
 
 def lighten_code(app: Sphinx, config: Config) -> None:
     names = (config.html_theme_options[f"pygments_{mode}_style"] for mode in ("light", "dark"))
+    level, handlers = logging.root.level, [*logging.root.handlers]
     CodeFormatter.styles = tuple(map(get_style_by_name, names))
+    logging.root.setLevel(level)  # these styles turn on the messages of all packages
+    logging.root.handlers[:] = handlers
     PygmentsBridge.html_formatter = CodeFormatter
 
 
