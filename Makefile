@@ -59,7 +59,7 @@ notebooks: book ## notebooks that run by themselves, for instructors too; RUN=py
 # Threads that wait must sleep: spinning ones take the cores from those that work.
 test test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
 test test-all: export OMP_NUM_THREADS ?= 1
-test: $(READY) ## re-execute all pages, test helpers, operators, site (one page: TESTS="-k 7-5-pooling")
+test: $(READY) ## re-execute all pages, test helpers and operators (one page: TESTS="-k 7-5-pooling")
 	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not (slow or browser)" $(TESTS)
 
 # TypeScript and ESLint check the scripts of live views; they need Node 20.

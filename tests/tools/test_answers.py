@@ -210,6 +210,15 @@ def time_limit(seconds: float):
         signal.signal(signal.SIGPROF, before)
 
 
+def around_loops(code: str) -> str:
+    """The functions without `while` loops, of which nearly every change goes on for ever."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            node.test, node.body = ast.Constant(True), [ast.Pass()]
+    return " ".join(ast.dump(node) for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
 @pytest.mark.slow
 @of_all_code
 def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exercise):
@@ -224,7 +233,7 @@ def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exerc
         plain(f"{m.name}. {m.says}"): results(exercise, section, code_of(m, solution), drawn)
         for m in exercise.mistakes
     }
-    accepted, rejected, endless = [], 0, 0
+    accepted, rejected, endless = [], 0, 0  # endless, but for changes of a `while` loop itself
     for mutant in mutants(solution):
         try:
             with time_limit(limit):
@@ -233,7 +242,7 @@ def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exerc
                     continue
                 sign, text = verdict(section, exercise, mutant)
         except Endless:  # nobody is told that this is right
-            endless += 1
+            endless += around_loops(mutant) != around_loops(solution)
             continue
         accepted += [mutant] if sign == checking.RIGHT else []
         rejected += sign != checking.RIGHT
@@ -242,6 +251,5 @@ def test_mutants_of_a_solution_are_rejected_and_get_no_wrong_name(section, exerc
                 values = [k for k, value in enumerate(came) if not isinstance(value, dict)]
                 assert all(checking.agree(came[k], theirs[k]) for k in values), (mutant, name)
     print(f"{exercise.label}: {rejected} of {rejected + len(accepted)} mutants rejected", *accepted)
-    loops = "while " in solution  # nearly every change of such a loop makes it endless
-    assert loops or endless <= 0.2 * rejected, f"{endless} mutants did not end in {limit:.0f} s"
+    assert endless <= 0.2 * rejected, f"{endless} mutants did not end in {limit:.0f} s"
     assert rejected >= 0.95 * (rejected + len(accepted)), "\n\n".join(accepted)
