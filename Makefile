@@ -107,12 +107,9 @@ lint: $(READY) ## check the style of all Python code and of the pages
 	$(BIN)/python -m tools.style
 	$(BIN)/mypy
 
-format: $(READY) ## bring all Python code into style
+format: $(READY) ## bring all Python files into style (cells of pages: by hand)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	for page in $$(grep -l '{code-cell}' chapters/*/*.md); do \
-	    $(BIN)/jupytext --quiet --pipe '$(CURDIR)/$(BIN)/ruff format --line-length 88 -' $$page; \
-	done
 
 bench: $(READY) ## side-by-side timings on real Fashion-MNIST (BOOK_DATA)
 	$(BIN)/python -m benchmarks

@@ -353,12 +353,14 @@ def test_right_answers_for_sets_of_blocks(shortcut):
     for on in sets:
         cut = not shortcut and any(not on >> k & 1 for k in (2, 4, 6))
         y = torch.zeros(6, dtype=torch.long) if cut else by_replacement(net, on, X).argmax(1)
-        counts = page.count_right(net, X, y)
+        counts = page.count_right(net, X, y, X[:1])
         assert len(counts) == 256 and counts[on] == (None if cut else 6)
 
 
 def test_cut_networks_are_counted_as_none():
-    counts = page.count_right(made(shortcut=False).net, images(2, 1, 40, 40), torch.zeros(2))
+    counts = page.count_right(
+        made(shortcut=False).net, (Z := images(2, 1, 40, 40)), torch.zeros(2), Z[:1]
+    )
     assert sum(count is not None for count in counts) == 2**5
 
 
@@ -382,6 +384,6 @@ def test_statistics_may_be_fresh(shortcut):
         y = (scores - scores.mean(0)).argmax(1)
         before = copy.deepcopy(probe.state_dict())
         assert page.count_right(probe, X, y, seen)[on] == 6
-        assert page.count_right(probe, X, y)[on] < 6
+        assert page.count_right(probe, X, y, X[:1])[on] < 6
         for name, value in probe.state_dict().items():
             assert torch.equal(value, before[name]), "the network itself keeps its statistics"

@@ -29,6 +29,7 @@ STYLE = (ROOT / "tools" / "paper.css").read_text(encoding="utf-8")
 CHECK = re.compile(r"\n*(?<![\w.])check\([^\n]*\n*$")
 RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 SCREEN = ".headerlink, .toctree-wrapper, script, noscript, button, summary .visually-hidden"
+SHOWS = re.compile(r"Show (?:the )?(.)(.*)", re.S)  # what a fold says on the screen
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
 IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
 <p>Version {version} of {date}</p><p>Code: MIT. Text and figures: CC BY 4.0.</p></div>"""
@@ -96,9 +97,11 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         prime["class"] = "prime"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
-    for summary in article.select(".sealed > summary"):
+    for summary in article.select("summary"):
         if words(summary) == PREDICT:
             summary.string = ANSWER
+        elif shown := SHOWS.match(words(summary)):
+            summary.string = shown[1].upper() + shown[2]
     return article
 
 
@@ -151,9 +154,7 @@ def name_pages(articles: list[Tag], numbers: dict[str, int], soup: BeautifulSoup
             beside = link.find_next_sibling()
             if beside and "on-page" in (beside.get("class") or []):
                 beside.decompose()
-            here = str(article["id"])
-            away = not at.startswith(here) and "bibliography" not in at
-            if away and here != "solutions":
+            if not at.startswith(str(article["id"])) and "bibliography" not in at:
                 page = soup.new_tag("span", attrs={"class": "on-page"})
                 page.string = f" (p.\xa0{numbers.get(at, 888)})"
                 link.insert_after(page)

@@ -35,6 +35,17 @@ export const means = (state) =>
     return counts.reduce((sum, count) => sum + count, 0) / counts.length;
   });
 
+/** How many right answers it costs that blocks are off: together, and each alone, added up.
+ * @param {State} state */
+export function costs(state) {
+  const { hits } = counted(state);
+  const alone = missing(state.on).map((k) => hits[ALL] - hits[ALL - (1 << k)]);
+  return { together: hits[ALL] - hits[state.on], alone: alone.reduce((sum, cost) => sum + cost, 0) };
+}
+
+/** Whether blocks were compared: four sets or more in which one is off. @param {State} state */
+const compared = ({ seen }) => new Set(seen?.filter((on) => missing(on).length === 1)).size >= 4;
+
 /** Whether of all sets with so many blocks off this one has the count that is picked.
  * @param {State} state @param {number[]} hits @param {number} off
  * @param {(...all: number[]) => number} pick */
@@ -54,7 +65,10 @@ export function say(state) {
   const behind = statistics === "fresh" ? ", statistics are fresh" : "";
   const { hits, plain } = counted(state);
   const other = plain[on] === null ? "without them nothing passes" : `without them ${number(plain[on] ?? 0)}`;
-  return `${what}${behind}. With shortcuts ${number(hits[on])} of ${number(images)} are right, ${other}.`;
+  const { together, alone } = costs(state);
+  const sum = ` Off together they cost ${number(together)}, each alone ${number(alone)} in all.`;
+  const right = `With shortcuts ${number(hits[on])} of ${number(images)} are right, ${other}.`;
+  return `${what}${behind}. ${right}${names.length > 1 ? sum : ""}`;
 }
 
 const [TOP, STEP, BAR] = [58, 132, 16]; // of the first chain, between both, of a bar
@@ -104,7 +118,8 @@ function draw(picture, state, width) {
   for (const [row, [name, counts]] of chains.entries()) {
     const [y, plain] = [TOP + row * STEP, row === 1];
     const [count, whole] = [counts[state.on], counts[ALL] ?? 0];
-    pen.text("left name", 0, y - 46, `${name}: ${count === null ? "cut" : `${number(count)} right`}`);
+    const cost = (count ?? 0) - whole ? `, all on ${number(whole)}` : "";
+    pen.text("left name", 0, y - 46, `${name}: ${count === null ? "cut" : `${number(count)} right${cost}`}`);
     pen.path("wire", `M0 ${y}H${x[0] - wide / 2}M${x[BLOCKS - 1] + wide / 2} ${y}H${width}`);
     for (const [k, middle] of x.entries()) {
       const [on, left, right] = [isOn(state.on, k), middle - wide / 2, middle + wide / 2];
@@ -152,20 +167,26 @@ export const view = {
   name: "blocks",
   build,
   say,
-  invite: "Tap blocks to switch them off and on (dashed: all on). Find, with either statistics",
+  invite: "Tap blocks to switch them off and on (dashed: all on). Try four or more, one at a time; then find",
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",
-      met: (state) => reached(state, counted(state).hits, 1, Math.max),
+      met: (state) => compared(state) && reached(state, counted(state).hits, 1, Math.max),
     },
-    { ask: "the block that costs it most", met: (state) => reached(state, counted(state).hits, 1, Math.min) },
+    {
+      ask: "the block that costs it most",
+      met: (state) => compared(state) && reached(state, counted(state).hits, 1, Math.min),
+    },
     {
       ask: "the block whose cost shrinks most with fresh statistics",
       met: (state) => state.statistics === "fresh" && reached(state, gains(state), 1, Math.max),
     },
     {
-      ask: "three blocks that cost it least together",
-      met: (state) => reached(state, counted(state).hits, 3, Math.max),
+      ask: "two blocks that cost twice as much together as each alone, added up",
+      met: (state) => {
+        const { together, alone } = costs(state);
+        return missing(state.on).length === 2 && together > 0 && together >= 2 * alone;
+      },
     },
   ],
 };

@@ -58,9 +58,11 @@ def test_it_says_what_is_off_and_what_is_left(call):
         "Block 2.2 off: 128 paths of 256 are left. With shortcuts 1,740 of 2,000 are right, "
         "without them 200.",
         "Blocks 2.1 and 3.1 off: 64 paths of 256 are left. With shortcuts 800 of 2,000 are "
-        "right, without them nothing passes.",
+        "right, without them nothing passes. Off together they cost "
+        "1,000, each alone 1,000 in all.",
         "Blocks 1.1, 1.2, 2.1, 2.2, 3.1, 3.2, 4.1 and 4.2 off: 1 path of 256 is left. With "
-        "shortcuts 310 of 2,000 are right, without them nothing passes.",
+        "shortcuts 310 of 2,000 are right, without them nothing passes. Off together they cost "
+        "1,490, each alone 1,490 in all.",
     ]
     assert show().says == found[0] and show(off="2.2").says == found[1]
     fresh = [state | {"statistics": "fresh", "on": on} for on in (0b11101111, 255)]
@@ -112,8 +114,34 @@ def says(page, text: str) -> None:
     page.wait_for_function("t => document.querySelector('.said').textContent.includes(t)", arg=text)
 
 
+def compare(page) -> None:
+    """Switch four blocks off and on, one at a time, as the invitation asks."""
+    for name in ("1.1", "1.2", "2.2", "3.2"):
+        for said in (f"Block {name} off", "All blocks on"):
+            page.get_by_role("button", name=f"block {name}").click()
+            says(page, said)
+
+
+def test_costs_are_those_of_all_blocks_and_of_each(call):
+    """Off by one: fresh counts have 5 more with all on, and 3.1 has most of its cost back."""
+    state = show().state
+    sets = random.Random(1).sample(range(256), 60)
+    for statistics, (hits, _) in (("stored", counts()), ("fresh", with_fresh_statistics())):
+        found = call(
+            "blocks", "costs", [[state | {"statistics": statistics, "on": on}] for on in sets]
+        )
+        for on, costs in zip(sets, found, strict=True):
+            alone = [hits[WHOLE] - hits[WHOLE - (1 << k)] for k in range(8) if not on >> k & 1]
+            assert costs == {"together": hits[WHOLE] - hits[on], "alone": sum(alone)}
+
+
 def test_by_keyboard_and_goals(page):
     last = page.get_by_role("button", name="block 4.2")
+    last.click()
+    says(page, "Block 4.2 off")
+    last.click()
+    assert page.locator("li.met").count() == 0, "nothing is compared yet"
+    compare(page)
     last.focus()
     page.keyboard.press("Enter")
     says(page, "Block 4.2 off: 128 paths of 256 are left. With shortcuts 1,790")
@@ -130,12 +158,10 @@ def test_by_keyboard_and_goals(page):
     page.get_by_role("button", name="stored statistics").click()
     says(page, "are left. With shortcuts 1,100 of 2,000")
     page.get_by_role("button", name="block 3.1").click()
-    for name in ("2.2", "3.2", "4.2"):
-        page.get_by_role("button", name=f"block {name}").click()
-    page.wait_for_selector("li.met:has-text('three blocks')")
+    assert page.locator("li.met").count() == 3, "here costs add"
     page.get_by_role("button", name="Reset").click()
     says(page, "All blocks on.")
-    assert page.locator("li.met").count() == 4, "what was found stays found"
+    assert page.locator("li.met").count() == 3, "what was found stays found"
     assert page.locator(".dot:not(.now)").count() > 4, "and what was tried stays drawn"
 
 
@@ -144,6 +170,7 @@ def test_fresh_statistics_have_their_own_counts_and_goals(page):
     fresh = page.get_by_role("button", name="fresh statistics")
     drawn = "document.querySelector('.mean').getAttribute('d')"
     stored = page.evaluate(drawn)
+    compare(page)
     fresh.click()
     page.wait_for_function(f"d => {drawn} !== d", arg=stored)
     says(page, "All blocks on, statistics are fresh. With shortcuts 1,805 of 2,000")
@@ -216,10 +243,24 @@ def test_a_goal_asks_for_its_number_of_blocks(open_page):
     page = open_page(same._repr_mimebundle_()["text/html"])
     page.wait_for_selector(".alive")
     assert page.locator("li.met").count() == 0
-    for name, met in (("1.1", 2), ("1.2", 2), ("4.1", 3)):
+    compare(page)
+    for name, met in (("1.1", 2), ("1.2", 2), ("4.1", 2)):
         page.get_by_role("button", name=f"block {name}").click()
         says(page, name)
         assert page.locator("li.met").count() == met
+
+
+def test_two_blocks_may_cost_more_together(open_page):
+    """Two blocks that do one work: each can be spared, both cannot."""
+    hits = [1000 - 700 * (on & 0b11 == 0) - 10 * (on & 0b11 in (1, 2)) for on in range(256)]
+    page = open_page(switch_blocks((hits, hits), images=IMAGES)._repr_mimebundle_()["text/html"])
+    page.wait_for_selector(".alive")
+    page.get_by_role("button", name="block 1.1").click()
+    says(page, "Block 1.1 off")
+    assert "right, all on 1,000" in page.locator("svg").first.text_content()
+    page.get_by_role("button", name="block 1.2").click()
+    says(page, "Off together they cost 700, each alone 20 in all.")
+    page.wait_for_selector("li.met:has-text('two blocks')")
 
 
 def test_three_blocks_change_the_shape(page):

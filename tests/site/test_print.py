@@ -113,6 +113,10 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
     assert 'check("' not in everything and "Right in all" not in everything
     assert "answers to your hand" not in everything  # of live views, which are no hints
     assert re.search(r"Hint:\s+Exercise\s+8\.6\.1", everything)
+    assert re.search(r"Fig\. [78]\.\d\.\d+ \(p\.\s\d+\)", everything)  # far from its page here
+    at = next(page for title, page in starts.items() if title.startswith("8.6"))
+    shown = " ".join(sheet.extract_text() for sheet in book.pages[at : at + 20])
+    assert "Show " not in shown  # a fold that stands open
     places = book.named_destinations
     links = [
         annotation.get_object()
