@@ -384,6 +384,17 @@ UNSEEN = Code(
             unseen_with(step="last * s - p + k - 1"),
         ),
         Mistake(
+            "The fields side by side, as if nothing were padded",
+            "f + (n − 1) j is how far all fields reach together. Padding moves the first of them to "
+            "the left of the image: ask where the last one ends.",
+            "def unseen(n, layers):\n"
+            "    places, field, jump = n, 1, 1\n"
+            "    for k, s, p in layers:\n"
+            "        places = (places + 2 * p - k) // s + 1\n"
+            "        field, jump = field + (k - 1) * jump, jump * s\n"
+            "    return n - (field + (places - 1) * jump)\n",
+        ),
+        Mistake(
             "Cut once, at the image",
             "Each map ends somewhere, not the image alone: cut at the last place in each layer.",
             unseen_with(step="last * s - p + k - 1", ends="max(0, n - 1 - last)"),

@@ -106,6 +106,11 @@ INCEPTION = Code(
             "A residual block adds its branches; it does not average them.",
             {"[eye, eye]": "[eye / 2, eye / 2]"},
         ),
+        Mistake(
+            "The axes of the kernel are missing",
+            "A 1×1 convolution's weight has four axes: (output channels, input channels, 1, 1).",
+            "def merge(c):\n    return torch.cat([torch.eye(c), torch.eye(c)], dim=1)\n",
+        ),
     ],
     second="""
 def merge(c):
@@ -155,6 +160,16 @@ GROUPS = Code(
             "All of X at once",
             "W has one column for each input of a group: each group multiplies its own rows of X.",
             "def grouped(X, W, g):\n    return W @ X\n",
+        ),
+        Mistake(
+            "Every group meets all rows of W",
+            "Group i has its own rows of W too: n = len(W) / g of them, from i · n on.",
+            {"W[i * n:(i + 1) * n]": "W"},
+        ),
+        Mistake(
+            "The rows of W are counted like those of X",
+            "A group of W has len(W) / g rows, which need not be as many as its inputs.",
+            {"W[i * n:(i + 1) * n]": "W[i * d:(i + 1) * d]"},
         ),
         Mistake(
             "Every group meets all rows of W, and the groups are added",
@@ -363,8 +378,8 @@ ABLATION = Code(
             {"block.body[k] = block.body[k][:1]": "block.body[k] = nn.Identity()"},
         ),
         Mistake(
-            "The convolution is gone",
-            "A unit is a convolution and then the normalisation: keep the first of the two.",
+            "The unit's own convolution is gone",
+            "A unit is a convolution and then the normalisation: keep the first of the two, as it is.",
             {"block.body[k][:1]": "block.body[k][1:]"},
         ),
         Mistake(
