@@ -385,8 +385,8 @@ UNSEEN = Code(
         ),
         Mistake(
             "The fields side by side, as if nothing were padded",
-            "f + (n − 1) j is how far all fields reach together. Padding moves the first of them to "
-            "the left of the image: ask where the last one ends.",
+            "f + (n − 1) j is how far all fields reach together. Padding moves the first of them "
+            "to the left of the image: ask where the last one ends.",
             "def unseen(n, layers):\n"
             "    places, field, jump = n, 1, 1\n"
             "    for k, s, p in layers:\n"

@@ -379,7 +379,7 @@ ABLATION = Code(
         ),
         Mistake(
             "The unit's own convolution is gone",
-            "A unit is a convolution and then the normalisation: keep the first of the two, as it is.",
+            "A unit is a convolution and then the normalisation: keep the first, as it is.",
             {"block.body[k][:1]": "block.body[k][1:]"},
         ),
         Mistake(

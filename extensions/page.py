@@ -35,6 +35,11 @@ RESOLVE_THEME = (
     'const root = document.documentElement; if (root.dataset.theme === "auto") root.dataset.theme ='
     ' matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";'
 )
+FETCH_FONT_LAST = (  # of formulas, when the page has been drawn once; see `undrawn` in book.css
+    'root.classList.add("undrawn"); const drawn = () => root.classList.remove("undrawn");'
+    " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn)));"
+    ' addEventListener("load", drawn);'
+)
 
 
 class Finisher(BuiltinTemplateLoader):
@@ -96,12 +101,12 @@ def mend_theme(block: str) -> str:
     """The theme's own inline scripts: one needs a deferred script, one leaves the colours open.
 
     A module waits for its turn, as deferred scripts do. The colours are known before the page is
-    drawn, so that a dark page does not flash white.
+    drawn, so that a dark page does not flash white; the font of formulas comes after that.
     """
     if block.startswith(NEEDS_DEFERRED):
         return block.replace("<script>", '<script type="module">', 1)
     if block.startswith(SETS_THEME):
-        return block.replace("</script>", f"{RESOLVE_THEME}</script>")
+        return block.replace("</script>", f"{RESOLVE_THEME} {FETCH_FONT_LAST}</script>")
     return block
 
 

@@ -121,6 +121,23 @@ def test_pages_made_anew_keep_the_limits_of_what_is_drawn(page, log):
     assert check_drawn(page, HTML) == []
 
 
+FIRST = """() => {
+    const [paint] = performance.getEntriesByName('first-contentful-paint');
+    const fonts = performance.getEntriesByType('resource').filter(e => e.name.endsWith('.woff2'));
+    return [paint.startTime, ...fonts.map(font => font.startTime)];
+}"""
+
+
+def test_text_is_drawn_before_the_font_of_formulas_is_fetched(page, address):
+    page.goto(f"{address}/chapters/convolutional-neural-networks/7-3-padding-and-stride.html")
+    page.wait_for_function(f"({FIRST})().length === 2")
+    paint, font = page.evaluate(FIRST)
+    assert paint <= font
+    page.wait_for_function("document.fonts.check('16px \"Book Math\"')")
+    ink = "getComputedStyle(document.querySelector('article math')).color"
+    assert page.evaluate(ink) != "rgba(0, 0, 0, 0)"
+
+
 def test_dark_mode_switches_and_stays(page, address):
     page.goto(f"{address}/index.html")
     background = "getComputedStyle(document.body).backgroundColor"
