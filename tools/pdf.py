@@ -29,13 +29,14 @@ STYLE = (ROOT / "tools" / "paper.css").read_text(encoding="utf-8")
 CHECK = re.compile(r"\n*(?<![\w.])check\([^\n]*\n*$")
 RIGHT = re.compile(r"Right in all \d+ cases\. ?")
 SCREEN = ".headerlink, .toctree-wrapper, script, noscript, button, summary .visually-hidden"
+LOG = re.compile(r"Show what .* printed\b|The logs? of ")  # of runs, line by line
 SHOWS = re.compile(r"Show (?:the )?(.)(.*)", re.S)  # what a fold says on the screen
 PREDICT, ANSWER = "Predict first, then open", "The answer: predict first"
 IMPRINT = """<div class="title-page"><h1>{title}</h1><p>{authors}</p>
 <p>Version {version} of {date}</p><p>Code: MIT. Text and figures: CC BY 4.0.</p></div>"""
 ON_PAPER = """On paper the live figures stand still, in the state that the text begins with: what it
 says of a hand, of buttons and of sliders is for the site and for the notebooks. Hints and solutions
-stand at the end of the book; what checks an answer, in the notebooks."""
+stand at the end of the book; what checks an answer, and what long runs print, in the notebooks."""
 FOOTER = (
     '<div style="width: 100%; text-align: center; font: 8pt sans-serif;">'
     '<span class="pageNumber"></span></div>'
@@ -97,6 +98,9 @@ def read_page(html: Path, page: str, pages: list[str]) -> Tag:
         prime["class"] = "prime"
     for fold in article.select("details:not(.code, .verdict)"):
         fold["open"] = ""
+        summary = fold.select_one("summary")
+        if summary and LOG.match(words(summary)):
+            fold.decompose()
     for summary in article.select("summary"):
         if words(summary) == PREDICT:
             summary.string = ANSWER

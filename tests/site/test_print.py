@@ -117,6 +117,7 @@ def test_the_book_is_one_file_with_contents_numbers_and_links(
     at = next(page for title, page in starts.items() if title.startswith("8.6"))
     shown = " ".join(sheet.extract_text() for sheet in book.pages[at : at + 20])
     assert "Show " not in shown  # a fold that stands open
+    assert "images/s" not in shown  # nor what a run prints
     places = book.named_destinations
     links = [
         annotation.get_object()
