@@ -54,8 +54,9 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
             continue
         anchors = {str(tag["id"]) for tag in [section, *section.find_all(id=True)] if tag.get("id")}
         title = words(heading.extract())
-        code = "\n".join(block.extract().get_text() for block in section.select("div.highlight"))
-        stressed = [tag.get_text() for tag in section.select("strong, em, dfn")]
+        blocks = section.find_all("div", class_="highlight")
+        code = "\n".join(block.extract().get_text() for block in blocks)
+        stressed = [tag.get_text() for tag in section.find_all(["strong", "em", "dfn"])]
         terms = [term for term in stressed if len(term) <= LONGEST and not term.endswith(SENTENCE)]
         defined = DEFINED.findall(code) + terms
         entry = {
@@ -70,7 +71,7 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
 
 def words(tag: Tag) -> str:
     """The text of an element, with single spaces, and none before punctuation."""
-    for cell in tag.select("p, li, dt, dd, td, th, div, figcaption, br"):
+    for cell in tag.find_all(["p", "li", "dt", "dd", "td", "th", "div", "figcaption", "br"]):
         cell.append(" ")
     return re.sub(r"\s+(?=[.,;:!?)])|\s+(?=\s)", "", " ".join(tag.get_text().split()))
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import zlib
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -140,10 +141,11 @@ def files_for(cells: list[NotebookNode]) -> dict[str, str]:
         texts[name_of(path)] = path.read_text(encoding="utf-8")
         if path.suffix == ".py":  # a view may build on what its page defines
             carry([texts[name_of(path)]], texts)
+    names = named(cells)
     for page in find_pages():
-        if page.stem in named(cells):
-            texts[name_of(page.with_suffix(".ipynb"))] = json.dumps(histories(page), indent=1)
-    if "benchmarks" in named(cells):
+        if page.stem in names:
+            texts[name_of(page.with_suffix(".ipynb"))] = histories(page)
+    if "benchmarks" in names:
         for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
             texts[name_of(path)] = path.read_text(encoding="utf-8")
     if CHECKING in texts:
@@ -169,15 +171,14 @@ def carry(code: list[str], texts: dict[str, str], *, follow: bool = True) -> Non
                 carry([texts[name_of(path)]] * follow, texts)
 
 
-def imported(source: str) -> set[str]:
+@cache
+def imported(source: str) -> frozenset[str]:
     """Names of all modules that some code imports, of packages too; not those for types alone."""
     found: set[str] = set()
-    tree = ast.parse(source)
-    typing = [
-        n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)
-    ]
+    nodes = [*ast.walk(ast.parse(source))]
+    typing = [n for n in nodes if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test)]
     skipped = {inner for node in typing for inner in ast.walk(node)}
-    for node in ast.walk(tree):
+    for node in nodes:
         if node in skipped:
             continue
         if isinstance(node, ast.Import):
@@ -185,7 +186,7 @@ def imported(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None  # nothing in the book is imported from "."
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found | {name.rpartition(".")[0] for name in found if "." in name}
+    return frozenset(found | {name.rpartition(".")[0] for name in found if "." in name})
 
 
 def needed(cells: list[NotebookNode], texts: dict[str, str]) -> set[str]:
@@ -226,8 +227,9 @@ def named(cells: list[NotebookNode]) -> set[str]:
     return {node.value for node in nodes if isinstance(node.value, str)}
 
 
-def histories(page: Path) -> NotebookNode:
-    """Of a page's recording what other pages read: the histories among its outputs."""
+@cache
+def histories(page: Path) -> str:
+    """Of a page's recording what other pages read: a notebook of the histories in its outputs."""
     recorded = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells
     kept = new_code_cell()
     for cell in recorded:
@@ -235,7 +237,7 @@ def histories(page: Path) -> NotebookNode:
             data = {k: v for k, v in output.get("data", {}).items() if k == HISTORY_TYPE}
             if data:
                 kept.outputs.append(new_output("display_data", data=data))
-    return new_notebook(cells=[kept])
+    return json.dumps(new_notebook(cells=[kept]), indent=1)
 
 
 def literal(text: str) -> str:
