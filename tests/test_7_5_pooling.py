@@ -210,6 +210,7 @@ def test_each_digit_gets_the_one_before_it():
     assert page.one_before(order).tolist() == [2, 3, 1, 0]
 
 
+@pytest.mark.slow
 def test_right_answers_of_digits_that_a_reader_can_and_cannot_know(monkeypatch):
     """1,797 spikes, each class at a place of its own; a move by two takes a class for another."""
     labels = torch.arange(1797) % 10

@@ -346,6 +346,7 @@ def by_replacement(net: nn.Sequential, on: int, X: torch.Tensor) -> torch.Tensor
     return net[-1](Z)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shortcut", [True, False])
 def test_right_answers_for_sets_of_blocks(shortcut):
     net, X = made(shortcut=shortcut).net, images(6, 1, 40, 40)
@@ -364,6 +365,7 @@ def test_cut_networks_are_counted_as_none():
     assert sum(count is not None for count in counts) == 2**5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shortcut", [True, False])
 def test_statistics_may_be_fresh(shortcut):
     """As in a copy of the network, without the blocks, that meets `seen` in training mode."""

@@ -56,6 +56,7 @@ def prepared(marks, delay):
     return fresh
 
 
+@pytest.mark.slow
 def test_an_isolated_alternative_is_prepared_once_in_its_own_process_and_environment(
     tmp_path, monkeypatch
 ):
@@ -104,6 +105,7 @@ def twice(prepare):
         run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prepare, runs, text",
     [

@@ -154,6 +154,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_wrong_fails_the_build(tmp_path):
     book = make_book(tmp_path / "book", PAGE + "\n" + "\n\n".join(WRONG) + "\n")
     (book / "chapters" / "folds.ipynb").unlink()

@@ -162,6 +162,7 @@ def test_what_a_page_imports_travels_inside_as_it_is():
     assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())
 
 
+@pytest.mark.slow
 def test_a_page_with_a_live_view_brings_its_script():
     for page in CHECKED:
         brought = {Path(name) for name in brought_by(page)}

@@ -12,6 +12,8 @@ import torch
 from helpers.data import BatchLoader, ImageSet
 from tools.pages import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = '''
 import json, os, signal, sys, warnings
 import torch

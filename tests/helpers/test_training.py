@@ -207,6 +207,7 @@ print("more:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count a process's memory so")
+@pytest.mark.slow
 def test_images_are_never_stored_enlarged():
     """1,437 images at 224×224 would be 288 MB; an epoch must not need a fraction of that."""
     run = subprocess.run(

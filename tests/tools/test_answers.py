@@ -35,6 +35,7 @@ of_every_section = pytest.mark.parametrize("section", sections())
 of_every_exercise = pytest.mark.parametrize(
     ("section", "exercise"), ALL, ids=lambda value: getattr(value, "label", value)
 )
+TRAINING = {"alexnet-overfit", "alexnet-lenet", "alexnet-small", "googlenet-starts"}  # solutions
 CODE = [(section, exercise) for section, exercise in ALL if isinstance(exercise, Code)]
 of_all_code = pytest.mark.parametrize(
     ("section", "exercise"), CODE, ids=lambda value: getattr(value, "label", value)
@@ -101,7 +102,11 @@ def test_between_a_starter_and_its_check_stand_hints_alone(section):
         assert not rest.strip() and "{hint}" in between
 
 
-@of_every_exercise
+@pytest.mark.parametrize(
+    ("section", "exercise"),
+    [pytest.param(*each, marks=[pytest.mark.slow] * (each[1].label in TRAINING)) for each in ALL],
+    ids=lambda value: getattr(value, "label", value),
+)
 def test_a_starter_waits_and_the_solution_is_right(section, exercise, capsys):
     """As it stands on the page: in any order, without what other exercises define."""
     sources = {

@@ -10,6 +10,8 @@ import pytest
 from tools import seeds
 from tools.seeds import Run, main, margin, report
 
+pytestmark = pytest.mark.slow
+
 IMPORTS = """
 import random
 import numpy as np
