@@ -334,8 +334,8 @@ SMALL = Values(
         "against": Part(
             "level",
             [
-                ("ahead", "run the solution's cell, and compare the accuracies seed by seed."),
-                ("behind", "run the solution's cell, and compare the accuracies seed by seed."),
+                ("ahead", "compare the accuracies seed by seed, in the solution on the book's page."),
+                ("behind", "compare the accuracies seed by seed, in the solution on the book's page."),
             ],
         ),
     },

@@ -196,5 +196,5 @@ def digest(salt: str, answer: Any, digits: int, unordered: bool = False) -> str:
         answer = (sorted if unordered else list)(digest("", item, digits) for item in answer)
     elif isinstance(answer, Real) and math.isfinite(answer):
         answer = f"{round(float(answer), digits) + 0.0:.{digits}f}"
-    text = f"{salt} {' '.join(str(answer).casefold().split())}"
+    text = " ".join([salt, *str(answer).casefold().replace("×", "x").split()])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
