@@ -270,7 +270,7 @@ def test_other_values(given, sign, text):
     assert came == sign and text in said
 
 
-@pytest.mark.parametrize("given", [{"x", "y"}, {" X", "Y"}, ["x", "y"], ["y", "x"]])
+@pytest.mark.parametrize("given", [{"x", "y"}, {" X", "Y"}, ["x", "y"], ["y", "×"]])
 def test_choices_of_several_spellings(given):
     assert judge(SET, {"sizes": given})[0] == RIGHT
     assert judge(SET, {"sizes": {"x"}})[0] == WRONG
