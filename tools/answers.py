@@ -163,9 +163,10 @@ def judged_values(exercise: Values) -> dict[str, Any]:
             return digest(salt, plain(answer), digits, unordered)
 
         wrong = {hashed(answer): wrap(head + reason) for answer, reason in part.wrong}
-        fewer = range(part.digits) if isinstance(part.right, float) else ()
+        number = isinstance(part.right, float)  # of a small one, one decimal at least is near
+        fewer = range(abs(part.right) < 10, part.digits) if number else ()
         coarse = {hashed(round(part.right, digits)) for digits in fewer}
-        if isinstance(part.right, float):  # cut off in place of rounded
+        if number:  # cut off in place of rounded
             unit = 10**part.digits
             coarse |= {hashed(math.trunc(part.right * unit) / unit)} - {hashed(part.right)}
         says = wrap(f"{head}right so far. Now to the nearest {10**-part.digits:.6g}.")

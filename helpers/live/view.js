@@ -26,15 +26,13 @@ export function fill(element, attributes, children = []) {
 }
 
 /** @param {string} tag @param {Attributes} [attributes] @param {(Node | string)[]} children */
-export function svg(tag, attributes = {}, ...children) {
-  return /** @type {SVGElement} */ (fill(document.createElementNS(NAMESPACE, tag), attributes, children));
-}
+export const svg = (tag, attributes = {}, ...children) =>
+  /** @type {SVGElement} */ (fill(document.createElementNS(NAMESPACE, tag), attributes, children));
 
 /** @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag @param {Attributes} [attributes] @param {(Node | string)[]} children */
-export function html(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
-}
+export const html = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
 
 /** 1234.5 → "1,234.5", -1 → "−1". @param {number} value @param {number} digits Decimals, at most. */
 export function number(value, digits = 0) {
@@ -83,10 +81,8 @@ export class Pen {
   }
 
   /** @param {string} kind @param {number} x @param {number} y @param {number} width @param {number} height */
-  rect(kind, x, y, width, height, rx = 0) {
-    return this.put("rect", kind, { x, y, width: Math.max(0, width), height, rx: rx || null });
-  }
-
+  rect = (kind, x, y, width, height, rx = 0) =>
+    this.put("rect", kind, { x, y, width: Math.max(0, width), height, rx: rx || null });
   /** @param {string} kind @param {number} x @param {number} y @param {string} words */
   text = (kind, x, y, words) => this.put("text", kind, { x, y }, words);
   /** @param {string} kind @param {string} d */
@@ -137,13 +133,11 @@ export class Live {
     Object.assign(this.state, patch);
     if (this.waiting) return;
     this.waiting = true;
-    requestAnimationFrame(() => {
-      this.waiting = false;
-      this.guard(() => this.paint());
-    });
+    requestAnimationFrame(() => this.guard(() => this.paint()));
   }
 
   paint() {
+    this.waiting = false;
     this.draw();
     for (const update of this.drawn) update();
     const sentence = this.view.say(this.state);
@@ -181,10 +175,10 @@ export class Live {
     const value = html("output");
     const words = html("span", { class: "name" }, name, symbol && " ", html("i", {}, symbol));
     const changed = () => /** @type {Partial<S>} */ ({ [key]: Number(input.value) });
-    input.addEventListener("input", () => this.guard(() => this.change(changed())));
+    input.oninput = () => this.guard(() => this.change(changed()));
     this.drawn.push(() => {
       input.value = String(this.state[key]);
-      input.setAttribute("aria-valuetext", (value.textContent = show(this.state[key])));
+      input.ariaValueText = value.textContent = show(this.state[key]);
     });
     this.controls.append(html("label", { class: `slider ${key}` }, words, input, value));
     return input;
@@ -193,10 +187,9 @@ export class Live {
   /** @param {string} name @param {() => void} action @param {() => boolean} [pressed] Whether it is down. */
   button(name, action, pressed) {
     const button = html("button", { type: "button", ...QUIET }, name);
-    button.addEventListener("click", () => this.guard(action));
-    if (pressed) this.drawn.push(() => button.setAttribute("aria-pressed", String(pressed())));
-    this.controls.append(button);
-    return button;
+    button.onclick = () => this.guard(action);
+    if (pressed) this.drawn.push(() => (button.ariaPressed = String(pressed())));
+    return this.controls.appendChild(button);
   }
 
   /** Buttons, each of which changes the state; the one whose first value the state has is down.
@@ -207,8 +200,7 @@ export class Live {
       const [[key, value]] = Object.entries(patch);
       group.append(this.button(label, () => this.change(patch), () => `${this.state[key]}` === `${value}`));
     }
-    this.controls.append(group);
-    return group;
+    return this.controls.appendChild(group);
   }
 
   /** Goals; one that is reached keeps its tick. @param {string} invite @param {View<S>["tries"]} tries */
@@ -224,7 +216,7 @@ export class Live {
         const now = item.classList.toggle("met", met(this.state) || (before && left));
         if (now !== before) this.news.textContent = said += now ? `${said && " "}Reached: ${ask}` : "";
         tick.textContent = now ? "✓ " : "– ";
-        tick.setAttribute("aria-label", now ? "reached" : "open");
+        tick.ariaLabel = now ? "reached" : "open";
       });
       goals.append(item);
     }
@@ -235,18 +227,26 @@ export class Live {
    * @param {GlobalEventHandlers & Element} element
    * @param {(x: number, y: number, first: boolean) => void} move Gets pixels from the upper left corner. */
   drag(element, move) {
-    /** @param {PointerEvent} event */
-    const follow = (event) =>
-      this.guard(() => {
-        const first = event.type === "pointerdown";
-        if (first && event.button === 0) element.setPointerCapture(event.pointerId);
-        if (!element.hasPointerCapture(event.pointerId)) return;
-        const box = element.getBoundingClientRect();
-        move(event.clientX - box.left, event.clientY - box.top, first);
-      });
+    let held = /** @type {PointerEvent?} */ (null); // a first touch, until it is known not to scroll
+    const act = (/** @type {PointerEvent} */ { clientX, clientY, type }) => {
+      const { left, top } = element.getBoundingClientRect();
+      this.guard(() => move(clientX - left, clientY - top, type === "pointerdown"));
+    };
+    const release = () => (held = held && (act(held), null));
+    element.onpointerdown = (event) => {
+      if (event.button) return;
+      element.setPointerCapture((held = event).pointerId);
+      if (event.pointerType !== "touch" || getComputedStyle(element).touchAction === "none") release();
+    };
+    element.onpointermove = (event) => {
+      const waits = held && Math.abs(event.clientX - held.clientX) < 5;
+      if (waits || !element.hasPointerCapture(event.pointerId)) return;
+      release();
+      act(event);
+    };
+    element.onpointerup = release;
+    element.onpointercancel = () => (held = null);
     element.classList.add("draggable");
-    element.addEventListener("pointerdown", follow);
-    element.addEventListener("pointermove", follow);
   }
 
   /** Let an element be reached by Tab and moved by keys, as a slider is; Page ↑ and ↓ are four arrows.
@@ -255,13 +255,13 @@ export class Live {
    * @param {() => {min?: number, max: number, now: number, text: string}} place @param {string} [how] */
   steer(element, name, actions, place, how = "The arrow keys move it.") {
     fill(element, { role: "slider", tabindex: 0, "aria-label": name, "aria-description": how, ...QUIET });
-    element.addEventListener("keydown", (event) => {
+    element.onkeydown = (event) => {
       const action = actions[event.key.replace("Page", "Arrow")];
       if (!action || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       event.stopPropagation();
       this.guard(() => Array(event.key.startsWith("Page") ? 4 : 1).fill(0).forEach(action));
-    });
+    };
     this.drawn.push(() => {
       const { min = 0, max, now, text } = place();
       const range = { "aria-valuemin": min, "aria-valuemax": max, "aria-valuenow": now };
@@ -271,11 +271,10 @@ export class Live {
 }
 
 /** Bring the still figure back, with one line below it. @param {HTMLElement} root @param {unknown} error */
-function fail(root, error) {
+function fail(root, error, why = "This figure stands still, because its script failed") {
   root.querySelector(".alive")?.remove();
   root.querySelector(".still")?.removeAttribute("hidden");
-  const hint = root.querySelector(".hint");
-  if (hint) hint.textContent = `This figure stands still, because its script failed: ${error}`;
+  root.querySelector(".hint")?.replaceChildren(`${why}: ${error}`);
 }
 
 /** Bring the figure around a script to life as soon as it is near the window.

@@ -155,6 +155,18 @@ def test_the_batch_by_mouse_and_touch(page):
     assert page.locator(".ghost").count() == 4
 
 
+def test_a_finger_that_scrolls_moves_nothing(page, swipe):
+    """The page takes a swipe up or down only when it has begun, on whatever value it began."""
+    picture = page.locator("[data-live] svg").first
+    before = page.locator(".said").inner_text()
+    for x in (0.2, 0.5, 0.8):
+        assert swipe(page, picture, (x, 0.7), (x, 0.2)) > 50
+        says(page, before)
+    assert page.locator("li.met").count() == 0
+    swipe(page, picture, (0.2, 0.5), (0.6, 0.5))
+    assert page.locator(".said").inner_text() != before
+
+
 def test_goals(page):
     slider = page.get_by_role("slider", name="Marked value")
     slider.press("ArrowRight")

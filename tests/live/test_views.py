@@ -14,6 +14,7 @@ from helpers.live.view import HERE, View, emptied, filled, script
 EXAMPLES = {name: lambda name=name: getattr(live, name)() for name in live.VIEWS}
 LIGHT_VIEW = 12_000  # bytes, compressed
 HEAVY = {"lenet_live": 130_000}  # it brings the weights of a network
+HEAVY |= dict.fromkeys(("kernel_playground", "mix_colours"), 12_150)  # they bring a photograph
 of_every_view = pytest.mark.parametrize("name", EXAMPLES)
 
 
