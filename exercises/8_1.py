@@ -334,8 +334,8 @@ SMALL = Values(
         "against": Part(
             "level",
             [
-                ("ahead", "compare the accuracies seed by seed, in the solution on the book's page."),
-                ("behind", "compare the accuracies seed by seed, in the solution on the book's page."),
+                ("ahead", "the solution, on the page of the book, has them seed by seed."),
+                ("behind", "the solution, on the page of the book, has them seed by seed."),
             ],
         ),
     },
