@@ -367,13 +367,13 @@ INGREDIENTS = Values(
             [
                 (
                     "dropout",
-                    "not in every seed: run it. Three epochs are too few to learn by heart.",
+                    "not in every seed. Three epochs are too few to learn by heart.",
                 ),
                 (
                     "shifts",
-                    "not in every seed: run it. Three epochs are too few to learn by heart.",
+                    "not in every seed. Three epochs are too few to learn by heart.",
                 ),
-                ("both", "run it, and compare seed by seed."),
+                ("both", "the solution, on the page of the book, has them seed by seed."),
             ],
         ),
         "factor": Part(

@@ -135,5 +135,10 @@ export const view = {
       ask: "a cover that raises the trained network's score",
       met: (state) => !!state.moved && state.net === "trained" && falls(found(state))[state.at] < 0,
     },
+    {
+      ask: "a cover that changes its answer",
+      met: ({ moved, net, trained, item, at }) =>
+        !!moved && net === "trained" && trained[item].answers[at + 1] !== trained[item].answers[0],
+    },
   ],
 };

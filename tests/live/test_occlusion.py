@@ -207,6 +207,7 @@ def test_a_goal_is_not_met_before_the_hand_moves(open_page):
 def test_a_tap_where_the_square_stands_counts_and_a_rise_is_the_trained_networks(open_page):
     maps = torch.zeros(2, 37, 2, 6, 6)
     maps[:, :, 0], maps[:, START + 1, 0] = 3, 4  # the place that is covered first raises the score
+    maps[1, START + 1, 1] = 5  # and changes the second answer
     page = open_page(
         cover_places(images()[:2], maps, maps, NAMES[:2])._repr_mimebundle_()["text/html"]
     )
@@ -219,8 +220,10 @@ def test_a_tap_where_the_square_stands_counts_and_a_rise_is_the_trained_networks
     page.get_by_role("button", name="image 2").click()
     says(page, "The trained network says")
     assert "met" not in (goal.get_attribute("class") or "")
+    assert page.locator("li.met").count() == 0
     page.locator(".layers svg").first.click(position=middle(page))
     page.wait_for_selector("li.met:has-text('raises the trained')")
+    page.wait_for_selector("li.met:has-text('changes its answer')")
 
 
 def middle(page) -> dict[str, float]:
