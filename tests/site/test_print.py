@@ -50,6 +50,10 @@ def test_a_page_is_printed_black_on_white_from_the_dark(page, log, tmp_path):
     assert page.evaluate(FAINT) == []
     assert page.evaluate(CUT) == []
     assert page.evaluate(HIDDEN) == []  # the answers to predictions are printed, too
+    sealed = page.locator("article .fold.sealed").evaluate_all(
+        "all => all.map(e => [!!e.closest('#exercises'), e.checkVisibility()])"
+    )
+    assert {(True, False), (False, True)} == set(map(tuple, sealed))  # but not those of exercises
 
 
 ORDER = "[...document.querySelectorAll('section > *')].map(e => e.id)"
