@@ -20,7 +20,7 @@ RUN    ?=
 TESTS  ?=
 
 # uv installs in a fifth of pip's time. Where it does not run, or finds no packages, pip does the same.
-install = $(UV) $(1) 2>$(VENV)/uv.log || $(PIP) $(1)
+install = $(UV) $(1) 2>>$(VENV)/uv.log || $(PIP) $(1)
 
 export JUPYTER_PLATFORM_DIRS := 1
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from exercises import Code, Values, exercises_of, sections
+from exercises import Code, Part, Values, exercises_of, sections
 from helpers import checking
 from tests.tools.mutants import mutants
 from tools.answers import (
@@ -22,6 +22,7 @@ from tools.answers import (
     cells_of,
     code_of,
     execute,
+    judged_values,
     numbers,
     page_of,
     results,
@@ -183,6 +184,19 @@ def test_wrong_values_get_their_reasons(section, exercise):
             namespace = {exercise.name: given.get("", given)}
             sign, text = checking.judge(entry(section, exercise), namespace)
             assert sign == checking.WRONG and plain(reason) in plain(text), (key, wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [(1, False), (2, False), (1.2, True), (1.22, True), (1.224, True), (1.225, None)],
+)
+def test_a_small_number_is_near_from_its_first_decimal_on(given, near):
+    """A whole number in place of 1.224… is another idea, and not rounded."""
+    part = Part(1.5**0.5, [], digits=3, otherwise="Not this.")
+    entry = judged_values(Values("x", "root", "Well.", {"": part}))
+    sign, said = checking.judge(entry, {"root": given})
+    assert sign == (checking.RIGHT if near is None else checking.WRONG)
+    assert ("right so far" in said) == bool(near)
 
 
 @of_every_exercise
