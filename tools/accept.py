@@ -34,9 +34,11 @@ STANDS_STILL = """figure => {  // its view has come alive, and its height has st
   figure.height = figure.offsetHeight
   return figure.frames > 9
 }"""
-ON_WHOLE_PIXELS = """figure => {  // or a line more of text above would blur it otherwise
+ON_WHOLE_PIXELS = """figure => {  // or a line more of text above would blur it: a transform would not do
   const {x, y} = figure.getBoundingClientRect()
-  figure.style.translate = `${Math.round(x) - x}px ${Math.round(y + scrollY) - y - scrollY}px`
+  figure.style.position = 'relative'
+  figure.style.left = `${Math.round(x) - x}px`
+  figure.style.top = `${Math.round(y + scrollY) - y - scrollY}px`
 }"""
 
 

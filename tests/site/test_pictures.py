@@ -40,3 +40,15 @@ def test_a_changed_bar_is_noticed_and_a_changed_font_is_not():
         assert accept.difference(old, accept.small([same])) <= accept.TOLERANCE
     for other in (figure("accuracy", 130), figure("accuracy", 100).rotate(180)):
         assert accept.difference(old, accept.small([other])) > accept.TOLERANCE
+
+
+@pytest.mark.slow
+def test_half_a_pixel_more_above_changes_no_picture(allow_loopback, log, browser, monkeypatch):
+    pages = []
+    for more in ("0", "0.4px"):
+        above = f"article::before {{ content: ''; display: block; height: {more} }}"
+        monkeypatch.setattr(accept, "OVERLAID", accept.OVERLAID + above)
+        pages.append(accept.draw(browser, HTML, "8-5-batch-normalisation"))
+    for one, other in zip(*(page.values() for page in pages), strict=True):
+        one, other = (accept.small(accept.open_all(views)) for views in (one, other))
+        assert accept.difference(one, other) <= accept.TOLERANCE // 2
