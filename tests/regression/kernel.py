@@ -8,7 +8,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from nbval.kernel import RunningKernel, start_new_kernel
+from jupyter_client.manager import KernelManager
+from nbval.kernel import NbvalKernelspecManager, RunningKernel
 
 OUTPUTS = (
     "stream",
@@ -58,16 +59,36 @@ class CellFailure(Exception):
 
 
 class Kernel(RunningKernel):
-    """nbval's kernel with an environment of its own and the network refused."""
+    """nbval's kernel with an environment of its own and the network refused.
 
-    def __init__(self, name: str, cwd: Path, env: dict[str, str], startup_timeout: float) -> None:
-        self.km, self.kc = start_new_kernel(
-            startup_timeout=startup_timeout,
-            kernel_name=name,
-            stderr=subprocess.DEVNULL,
-            cwd=str(cwd),
-            env=env,
-        )
+    Args:
+        name: The kernel specification.
+        command: What starts the kernel, in place of the specification's command.
+        cwd: The folder of the page.
+        env: The variables of the kernel.
+        startup_timeout: How long it may take to start, in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str] | None,
+        cwd: Path,
+        env: dict[str, str],
+        startup_timeout: float,
+    ) -> None:
+        self.km = KernelManager(kernel_name=name, kernel_spec_manager=NbvalKernelspecManager())
+        if command:
+            self.km.kernel_spec.argv = command
+        self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=str(cwd), env=env)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self.kc.wait_for_ready(timeout=startup_timeout)
+        except RuntimeError:
+            self.kc.stop_channels()
+            self.km.shutdown_kernel(now=True)
+            raise
         self._ensure_iopub_up()
         reply = self.kc.execute_interactive(
             CLOSE_NETWORK, silent=True, allow_stdin=False, timeout=startup_timeout

@@ -24,7 +24,7 @@ import pytest
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tests.regression import floor
+from tests.regression import floor, warm
 from tests.regression.compare import (
     Shown,
     compare,
@@ -40,6 +40,7 @@ from tests.regression.kernel import CellFailure, Kernel
 INHERITED_BUT_UNWANTED = re.compile(
     r"PYTEST_.*|.*_proxy|MPLBACKEND|PYTHONSTARTUP|PYTHONWARNINGS", re.IGNORECASE
 )
+WARM = pytest.StashKey[warm.Warm]()
 
 
 class Page(IPyNbFile):
@@ -77,13 +78,24 @@ class Page(IPyNbFile):
         if not self.cells:
             return
         self.folder = tempfile.TemporaryDirectory(prefix="book-")
-        name = self.config.option.nbval_kernel_name or CURRENT_ENV_KERNEL_NAME
+        name = self.config.option.nbval_kernel_name
+        env = self.environment(Path(self.folder.name))
         self.kernel = Kernel(
-            name,
+            name or CURRENT_ENV_KERNEL_NAME,
+            None if name else self.warm_command(env),
             self.path.parent,
-            self.environment(Path(self.folder.name)),
+            env,
             self.config.option.nbval_kernel_startup_timeout,
         )
+
+    def warm_command(self, env: dict[str, str]) -> list[str] | None:
+        """What starts a kernel with PyTorch loaded, if that can be; a process has one server."""
+        if not warm.possible():
+            return None
+        if WARM not in self.config.stash:
+            self.config.stash[WARM] = warm.Warm(self.root, env)
+            self.config.add_cleanup(self.config.stash[WARM].close)
+        return self.config.stash[WARM].command
 
     def environment(self, folder: Path) -> dict[str, str]:
         """The variables of the kernel: the profile ``check``, no data, no settings of the user."""
