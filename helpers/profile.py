@@ -29,7 +29,8 @@ class Profile:
     width: float = 1.0  # factor on the numbers of channels of a network for large images
     speedup: float = 1.0  # factor on its learning rate, to leave its start within the few steps
     max_macs: int = NO_LIMIT  # multiply-adds forward in a run, above which its epochs are fewer
-    max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images
+    max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images,
+    max_epoch_steps: int = NO_LIMIT  # as it has where it would take more steps
     max_seeds: int = NO_LIMIT  # of a study; a run of a further seed has one epoch
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
@@ -55,7 +56,7 @@ PROFILES = {
         Profile(
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
             num_train_large=1_437, max_batch_large=16, width=0.25, speedup=5,
-            max_macs=10**10, max_epoch_macs=2 * 10**10, max_seeds=1,
+            max_macs=3 * 10**9, max_epoch_macs=6 * 10**9, max_epoch_steps=12, max_seeds=1,
         ),
         Profile(
             "quick", "fashion-mnist", num_val=2_000, max_epochs=10, max_side=72,

@@ -79,7 +79,8 @@ def train(
     data.seed += seed
     profile, cost = data.profile, summary(model, (1, *data.size))
     most = max(4, profile.max_epoch_macs // cost.macs)
-    data.train, data.val = part(data.train, most), part(data.val, most // 2)
+    data.val = part(data.val, most // 2)
+    data.train = part(data.train, min(most, profile.max_epoch_steps * data.batch_size))
     epochs = profile.epochs(max_epochs, cost.macs * len(data.train))
     trainer = Trainer(epochs if seed < profile.max_seeds else 1, dtype=dtype)
     trainer.key, trainer.cost = key, cost

@@ -51,6 +51,7 @@ def test_imports_run_one_way(package):
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_site_is_built_without_what_executes_pages():
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)

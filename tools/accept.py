@@ -34,7 +34,7 @@ STANDS_STILL = """figure => {  // its view has come alive, and its height has st
   figure.height = figure.offsetHeight
   return figure.frames > 9
 }"""
-ON_WHOLE_PIXELS = """figure => {  // or a line more of text above would blur it: a transform would not do
+ON_WHOLE_PIXELS = """figure => {  // by layout, since a transform leaves fractions of a pixel inside
   const {x, y} = figure.getBoundingClientRect()
   figure.style.position = 'relative'
   figure.style.left = `${Math.round(x) - x}px`

@@ -128,6 +128,7 @@ def test_a_page_follows_its_source_its_recording_and_the_extensions(book):
     assert all('aria-label="All pages"' in text for text in html.values())
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_fails_the_build(book):
     write_page(book, "two", "raise RuntimeError('broken page')")
     run, log, _ = build(book)

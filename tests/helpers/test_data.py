@@ -262,6 +262,7 @@ def test_a_disk_that_fills_up_leaves_no_half_of_a_file_under_its_name(server, fa
     assert FashionMNIST().source == "Fashion-MNIST"  # the next run takes the half for nothing
 
 
+@pytest.mark.slow
 def test_d2l_is_missed_with_the_cure():
     without = "import sys; sys.modules['d2l'] = None"  # an import of it then fails
     block = f"{without}; import helpers.checking, helpers.live; import helpers.data"

@@ -86,6 +86,7 @@ def test_a_folder_is_where_it_is_named_or_in_the_users_cache(monkeypatch, named,
     assert folder("BOOK_RUNS", "runs") == Path(found)
 
 
+@pytest.mark.slow
 def test_fabric_prints_nothing_among_the_outputs_of_a_page():
     code = "import torch; from helpers.device import launch; "
     code += "launch(torch.device('cpu'), torch.bfloat16)"

@@ -345,6 +345,10 @@ def test_an_expensive_network_sees_fewer_images():
     assert len(data.train) > 100 and len(data.val) > 50
 
 
+def test_an_epoch_of_small_minibatches_has_few_of_them_where_only_the_code_is_tested():
+    assert train(Small(), FashionMNIST(batch_size=4), 1).num_train == 48
+
+
 def test_the_cost_of_a_network_is_counted_once_and_anew_for_another(monkeypatch):
     counted = []
     for module in (runs, helpers.training):
@@ -639,6 +643,7 @@ shell.run_cell("print('key', run_key(Net(), FashionMNIST(), init=init_small))").
 """
 
 
+@pytest.mark.slow
 def test_a_key_is_the_same_in_a_notebook():
     run = subprocess.run(
         [sys.executable, "-c", IN_A_NOTEBOOK, SOURCE], cwd=ROOT, capture_output=True, text=True,

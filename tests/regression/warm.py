@@ -18,7 +18,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-LOADED = "torch torchvision pandas requests scipy.signal sklearn.datasets lightning_fabric".split()
+LOADED = ["torch", "torchvision", "pandas", "requests", "scipy.signal", "sklearn.datasets"]
 STREAMS = [0, 1, 2]
 HERE = "tests.regression.warm"
 

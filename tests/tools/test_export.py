@@ -69,6 +69,7 @@ def test_what_could_not_stand_alone_is_refused(page, code, message):
         module_source(page(code))
 
 
+@pytest.mark.slow
 def test_exported_modules_import_without_the_rest_of_the_book():
     names = sorted(path.stem for path in (ROOT / SECTIONS).glob("[a-z]*.py"))
     code = "".join(f"import helpers.sections.{name}\n" for name in names)
