@@ -93,7 +93,7 @@ class Page(IPyNbFile):
         if not warm.possible():
             return None
         if WARM not in self.config.stash:
-            self.config.stash[WARM] = warm.Warm(self.root, env)
+            self.config.stash[WARM] = warm.Warm(env)
             self.config.add_cleanup(self.config.stash[WARM].close)
         return self.config.stash[WARM].command
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 LOADED = ["torch", "torchvision", "pandas", "requests", "scipy.signal", "sklearn.datasets"]
 STREAMS = [0, 1, 2]
-HERE = "tests.regression.warm"
+HERE = str(Path(__file__).resolve())
 
 
 def possible() -> bool:
@@ -32,24 +32,22 @@ class Warm:
     """The server, and the command that starts a kernel from it.
 
     Args:
-        root: The repository.
         env: The variables of a kernel; each brings its own later.
     """
 
-    def __init__(self, root: Path, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str]) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="book-")
         address = str(Path(self.folder.name) / "socket")
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(address)
             listening.listen()
             self.server = subprocess.Popen(
-                [sys.executable, "-m", HERE, str(listening.fileno())],
+                [sys.executable, HERE, str(listening.fileno())],
                 stdin=subprocess.PIPE,
-                cwd=root,
                 env=env,
                 pass_fds=[listening.fileno()],
             )
-        self.command = [sys.executable, "-m", HERE, address, "{connection_file}"]
+        self.command = [sys.executable, HERE, address, "{connection_file}"]
 
     def close(self) -> None:
         """End the server."""
@@ -84,7 +82,7 @@ def run_kernel(asking: socket.socket) -> None:
     with asking.makefile(encoding="utf-8") as lines:
         asked = json.loads(lines.readline())
     os.environ.clear()
-    os.environ.update(asked["env"])
+    os.environ.update(asked["env"], JPY_PARENT_PID=str(os.getppid()))  # it ends with the server
     os.chdir(asked["cwd"])
     sys.path[:1] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.argv = ["ipykernel_launcher.py", "-f", asked["connection_file"]]
@@ -95,16 +93,17 @@ def run_kernel(asking: socket.socket) -> None:
         os._exit(1)
 
     threading.Thread(target=obey, daemon=True).start()
+    import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
+    np.random.seed()  # or all kernels would draw the same numbers; `random` sees to it itself
     launch_new_instance()
     os._exit(0)
 
 
 def ask(address: str, connection_file: str) -> None:
     """Stand for a kernel before Jupyter: hand on what it is given, and end when it ends."""
-    env = {name: value for name, value in os.environ.items() if name != "JPY_PARENT_PID"}
-    asked = {"env": env, "cwd": os.getcwd(), "connection_file": connection_file}
+    asked = {"env": {**os.environ}, "cwd": os.getcwd(), "connection_file": connection_file}
     with socket.socket(socket.AF_UNIX) as kernel, contextlib.suppress(ConnectionError):
         kernel.connect(address)
         socket.send_fds(kernel, [b" "], STREAMS)
