@@ -29,8 +29,8 @@ class Profile:
     width: float = 1.0  # factor on the numbers of channels of a network for large images
     speedup: float = 1.0  # factor on its learning rate, to leave its start within the few steps
     max_macs: int = NO_LIMIT  # multiply-adds forward in a run, above which its epochs are fewer
-    max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images,
-    max_epoch_steps: int = NO_LIMIT  # as it has where it would take more steps
+    max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images
+    max_epoch_steps: int = NO_LIMIT  # minibatches in an epoch, likewise
     max_seeds: int = NO_LIMIT  # of a study; a run of a further seed has one epoch
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
