@@ -79,3 +79,8 @@ def current_profile() -> Profile:
     if name not in PROFILES:
         raise ValueError(f"BOOK_PROFILE={name!r} is unknown: set it to {', '.join(PROFILES)}.")
     return PROFILES[name]
+
+
+def seeds(wanted: int) -> range:
+    """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
+    return range(min(wanted, current_profile().max_seeds))

@@ -31,7 +31,7 @@ from helpers import device as machine
 from helpers.data import FashionMNIST, part
 from helpers.fitting import Init, prepare
 from helpers.history import History
-from helpers.profile import current_profile
+from helpers.profile import seeds as seeds  # pages that train take it from here
 from helpers.summary import summary
 from helpers.training import Trainer
 
@@ -106,11 +106,6 @@ def train(
             if machine.save(finished, {"model": weights, "history": asdict(history)}):
                 trainer.checkpoint.unlink(missing_ok=True)
     return history
-
-
-def seeds(wanted: int) -> range:
-    """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
-    return range(min(wanted, current_profile().max_seeds))
 
 
 def run_key(

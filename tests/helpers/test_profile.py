@@ -4,8 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from helpers.profile import NO_LIMIT, PROFILES, current_profile
-from helpers.runs import seeds
+from helpers.profile import NO_LIMIT, PROFILES, current_profile, seeds
 
 
 def test_book_profile_chooses(monkeypatch):
