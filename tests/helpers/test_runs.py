@@ -324,7 +324,7 @@ def test_the_initialisation_is_applied():
 
 def test_a_run_that_would_take_too_long_has_fewer_epochs_and_the_same_key():
     data = FashionMNIST()
-    epoch = (784 * 16 + 16 * 10) * len(data.train)  # multiply-adds
+    epoch = (784 * 16 + 16 * 10) * 6 * 128  # multiply-adds of the six steps
     data.profile = replace(data.profile, max_macs=2 * epoch)
     assert len(history := train(Small(), data, 5)) == 2
     assert history.key == run_key(Small(), FashionMNIST(), 5)
@@ -346,7 +346,7 @@ def test_an_expensive_network_sees_fewer_images():
 
 
 def test_an_epoch_of_small_minibatches_has_few_of_them_where_only_the_code_is_tested():
-    assert train(Small(), FashionMNIST(batch_size=4), 1).num_train == 48
+    assert train(Small(), FashionMNIST(batch_size=4), 1).num_train == 6 * 4
 
 
 def test_the_cost_of_a_network_is_counted_once_and_anew_for_another(monkeypatch):
