@@ -44,8 +44,8 @@ COUNTED = {  # from the source
     "folded": Limit(0, 450),  # lines, with the visible ones
     "wide": Limit(0, 0),  # visible lines of more than `WIDTH` columns
     "asserts": Limit(0, 0),  # visible
-    "words": Limit(0, 1950),
-    "aside": Limit(0, 1100),  # words in asides
+    "words": Limit(0, 1650),
+    "aside": Limit(0, 1000),  # words in asides
     "figures": Limit(0, 99),
 }
 DRAWN = {  # from the page as a browser shows it
