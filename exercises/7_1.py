@@ -61,6 +61,8 @@ COUNT_WEIGHTS = Values(
                 (83, "eight output channels have 75 weights each. Biases are asked for below."),
                 (608, "right with the biases; they are asked for below."),
                 (25, "each pair of channels has a kernel of its own."),
+                (216, "that follows from Δ = 1; here Δ = 2."),
+                (72, "that follows from Δ = 1, and leaves out the three input channels."),
             ],
         ),
         "biases": Part(
