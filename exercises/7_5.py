@@ -326,6 +326,14 @@ def max_from_relu(X, k):
 """,
         ),
         Mistake(
+            "The rest is not cut off",
+            "X[0::k] then holds one row or column more than the others. Cut X to whole windows "
+            "first: `X[: len(X) // k * k]`.",
+            ROWS.replace("    X = X[: len(X) // k * k]\n    ", "").replace(
+                "STEP", "F.relu(t - v) + v"
+            ),
+        ),
+        Mistake(
             "A window that is not whole is in",
             "Rows and columns that do not fill a window are left out, as in PyTorch.",
             """
@@ -465,6 +473,11 @@ def min_pool2d(X, k, stride=None, padding=0):
             "The padding is ignored",
             "Padding gives the border windows of its own.",
             {"k, stride, padding": "k, stride"},
+        ),
+        Mistake(
+            "Stride and padding are ignored",
+            "Pass both on to `F.max_pool2d`: they say where the windows stand.",
+            {"k, stride, padding": "k"},
         ),
         Mistake(
             "Padding and stride are exchanged",
