@@ -366,8 +366,9 @@ BRAKE = Values(
     "bn-rate",
     name="brake",
     shows=(
-        "What counts is the direction of the weights, and long weights turn slowly. So a rate that "
-        "is too large makes the weights long, and thereby itself small."
+        "What counts is the direction of the weights, and long weights turn slowly. At rate 1 the "
+        "network normalised at each step learns. The brake may have a part in it; but normalised "
+        "values cannot run away in any case."
     ),
     parts={
         "output": Part(
@@ -412,11 +413,11 @@ BRAKE = Values(
                 ({"once", "normalised"}, "one of the two surprises you: run the second cell. What "
                     "does it lack after the first step?"),
                 ({"once"}, "run the second cell. For how many steps does a good start last?"),
-                ({"plain"}, "run the second cell. What would keep its steps short?"),
-                ({"plain", "normalised"}, "run the second cell. Which of them has a brake?"),
-                ({"plain", "once"}, "run the second cell. Which of the three has a brake?"),
-                ({"plain", "once", "normalised"}, "run the second cell. Which has a brake?"),
-                (set(), "run the second cell. Is there a brake in none of them?"),
+                ({"plain"}, "run the second cell. What would keep its outputs in bounds?"),
+                ({"plain", "normalised"}, "run the second cell. What keeps the outputs of each in bounds?"),
+                ({"plain", "once"}, "run the second cell. Whose outputs cannot run away?"),
+                ({"plain", "once", "normalised"}, "run the second cell. Whose outputs cannot run away?"),
+                (set(), "run the second cell. Can the outputs of all three run away?"),
             ],
         ),
     },
