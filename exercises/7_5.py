@@ -326,14 +326,6 @@ def max_from_relu(X, k):
 """,
         ),
         Mistake(
-            "The rest is not cut off",
-            "X[0::k] then holds one row or column more than the others. Cut X to whole windows "
-            "first: `X[: len(X) // k * k]`.",
-            ROWS.replace("    X = X[: len(X) // k * k]\n    ", "").replace(
-                "STEP", "F.relu(t - v) + v"
-            ),
-        ),
-        Mistake(
             "A window that is not whole is in",
             "Rows and columns that do not fill a window are left out, as in PyTorch.",
             """
