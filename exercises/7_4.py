@@ -202,6 +202,7 @@ DOUBLE_IT = Values(
         "next": Part(
             1,
             [
+                ((1,), "the right number; give it alone, without brackets."),
                 (4, "that is the weights. The places are a quarter."),
                 (2, "twice as many inputs *and* outputs, at a quarter of the places."),
                 (0.5, "that is the layer with the stride. Here c_i has doubled as well."),
@@ -312,6 +313,12 @@ TWO_KERNELS = Code(
             "One padding for height and width",
             "The kernels need not be square: pad rows by k_h − 1 and columns by k_w − 1.",
             {"padding = (k_h - 1, k_w - 1)": "padding = k_h - 1"},
+        ),
+        Mistake(
+            "No flip, and one padding for both",
+            "Offsets add up, so K2 has to be flipped; and the kernels need not be square: pad rows "
+            "by k_h − 1 and columns by k_w − 1.",
+            {"K2.flip(2, 3)": "K2", "padding = (k_h - 1, k_w - 1)": "padding = k_h - 1"},
         ),
         Mistake(
             "The kernel is upside down",
