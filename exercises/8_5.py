@@ -414,9 +414,15 @@ BRAKE = Values(
                     "does it lack after the first step?"),
                 ({"once"}, "run the second cell. For how many steps does a good start last?"),
                 ({"plain"}, "run the second cell. What would keep its outputs in bounds?"),
-                ({"plain", "normalised"}, "run the second cell. What keeps the outputs of each in bounds?"),
+                (
+                    {"plain", "normalised"},
+                    "run the second cell. What keeps the outputs of each in bounds?",
+                ),
                 ({"plain", "once"}, "run the second cell. Whose outputs cannot run away?"),
-                ({"plain", "once", "normalised"}, "run the second cell. Whose outputs cannot run away?"),
+                (
+                    {"plain", "once", "normalised"},
+                    "run the second cell. Whose outputs cannot run away?",
+                ),
                 (set(), "run the second cell. Can the outputs of all three run away?"),
             ],
         ),
