@@ -31,6 +31,7 @@ NOT_TEXT = (
 DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
 LONGEST = 40  # characters of a term that is stressed where it is defined
 SENTENCE = (".", ":", "?", "!")  # ends of what is stressed, but is no term
+SOURCES = "Sources"  # how a section's title begins where stress marks the titles of works
 NAME = re.compile(r"[A-Za-z_]\w{2,}")
 
 
@@ -56,7 +57,8 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
         title = words(heading.extract())
         blocks = section.find_all("div", class_="highlight")
         code = "\n".join(block.extract().get_text() for block in blocks)
-        stressed = [tag.get_text() for tag in section.find_all(["strong", "em", "dfn"])]
+        marks = [] if title.startswith(SOURCES) else section.find_all(["strong", "em", "dfn"])
+        stressed = [tag.get_text() for tag in marks]
         terms = [term for term in stressed if len(term) <= LONGEST and not term.endswith(SENTENCE)]
         defined = DEFINED.findall(code) + terms
         entry = {

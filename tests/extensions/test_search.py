@@ -23,6 +23,12 @@ def test_each_section_has_its_own_text_names_and_anchors():
     assert anchors == {"a"} and inside == {"b", "label"}
 
 
+def test_titles_of_works_among_the_sources_define_nothing():
+    page = PAGE.replace("<h1>7.2. A<", "<h1>Sources, and what is not reproduced<")
+    outer, _ = next(sections(page))
+    assert "kernel" in outer["text"] and outer["defined"] == "corr2d"
+
+
 def test_terms_are_read_by_label(tmp_path):
     file = tmp_path / "terms.txt"
     file.write_text("# names\nsec-a: one; two\n\nsec-b: three\n")
