@@ -330,7 +330,7 @@ DIRECTION = Code(
     inputs="",
     shows=(
         "Two kernels span all directions: cos φ S + sin φ Sᵀ. A network with these two can tell "
-        "the angle of any smooth slope."
+        "the angle of any even ramp."
     ),
     cases=[(f"slope_kernel({phi})", {}) for phi in (0, 90, 30, 135, 180, -60, 400)],
     mistakes=[
