@@ -9,7 +9,6 @@ import { diverging, fill, html, number, paint } from "./view.js";
  */
 
 const NAMES = ["change", "start", "mixture"];
-const LONGEST = { "Fit": 32, "Fit ≤ 11 px": 11, "Fit ≤ 8 px": 8 };
 const [WAVES, WIDTHS] = [[4, 5, 6, 8, 11, 16, 22, 32], [1.5, 2, 2.5, 3.5, 5, 7]];
 
 /** @param {number[]} values */
@@ -81,8 +80,8 @@ const mixtures = (state) =>
 /** The median of that. @param {State} state */
 function middle(state) {
   const shares = mixtures(state);
-  const half = (shares.length - 1) / 2;
-  return (shares[Math.floor(half)] + shares[Math.ceil(half)]) / 2;
+  const n = shares.length;
+  return (shares[(n - 1) >> 1] + shares[n >> 1]) / 2;
 }
 
 /** @param {State} state */
@@ -148,12 +147,11 @@ function build(live) {
   const degrees = (/** @type {number} */ angle) => `${angle}°`;
   live.slider("angle", { name: "angle", symbol: "θ", min: 0, max: 175, step: 5, show: degrees });
   live.start.longest = live.state.longest = 32;
-  for (const [name, longest] of Object.entries(LONGEST)) {
-    live.button(name, () => {
+  for (const longest of [32, 11, 8])
+    live.button(longest < 32 ? `Fit ≤ ${longest} px` : "Fit", () => {
       const { wave, width, angle } = best(chosen(live.state), live.state.size, longest);
       live.change({ wave, width, angle, longest });
     });
-  }
   let thumbed = -1; // the set that the buttons show
   return () => {
     const [state, K, { values, share }] = [live.state, chosen(live.state), fitted(live.state)];
@@ -182,7 +180,7 @@ export const view = {
   invite: "Turn the wave by its sliders, or let Fit do it; the mark stands at the median mixture. Find",
   tries: [
     {
-      ask: "by Fit ≤ 8 px, a change that is explained better than any mixture",
+      ask: "a change that Fit ≤ 8 px explains better than any mixture",
       met: (state) => state.set === 0 && isBest(state, 8) && between(state, mixtures(state).at(-1) ?? 2, 2),
     },
     {
