@@ -3,7 +3,8 @@ import { diverging, fill, html, number, paint } from "./view.js";
 
 /**
  * @typedef {{counts: number[], size: number, kernels: string, set: number, kernel: number,
- *   wave: number, width: number, angle: number}} State `kernels`: signed bytes, set after set.
+ *   wave: number, width: number, angle: number, longest?: number}} State `kernels`: signed bytes, set
+ *   after set; `longest`: the longest wave that the last "Fit" was to try.
  * @typedef {[number[], number[]]} Pair Cosine and sine under a window, without their means.
  */
 
@@ -46,33 +47,41 @@ function grid(k) {
       place: { wave, width, angle: 15 * n }, of: pair(wave, width, 15 * n, k),
     })))));
 }
-/** @type {WeakMap<number[], Partial<State> & {share: number}>} What was found: it is asked for often. */
+/** @type {WeakMap<number[], Record<number, Partial<State> & {share: number}>>} It is asked for often. */
 const found = new WeakMap();
-/** The best of them for a kernel. @param {number[]} K @param {number} k */
-export function best(K, k) {
-  const known = found.get(K);
-  if (known) return known;
-  const shares = grid(k).map(({ of }) => fit(K, of).share);
+/** The best of them for a kernel. @param {number[]} K @param {number} k @param {number} [longest] */
+export function best(K, k, longest = 32) {
+  const known = found.get(K) ?? {};
+  if (known[longest]) return known[longest];
+  const waves = grid(k).filter(({ place }) => Number(place.wave) <= longest);
+  const shares = waves.map(({ of }) => fit(K, of).share);
   const share = Math.max(...shares);
-  const winner = { ...grid(k)[shares.indexOf(share)].place, share };
-  found.set(K, winner);
-  return winner;
+  known[longest] = { ...waves[shares.indexOf(share)].place, share };
+  found.set(K, known);
+  return known[longest];
 }
 
-const kept = { of: "", sets: /** @type {number[][][]} */ ([]), middle: 0 };
-/** The sets of kernels without their means, decoded once, and the median of what the best wave
- * explains of a mixture. @param {State} state */
+const kept = { of: "", sets: /** @type {number[][][]} */ ([]) };
+/** The sets of kernels without their means, decoded once. @param {State} state */
 function decoded({ kernels, counts, size }) {
   if (kept.of === kernels) return kept;
   const bytes = Int8Array.from(atob(kernels), (letter) => letter.charCodeAt(0));
   let end = 0;
   const next = () => centred(Array.from(bytes.subarray(end, (end += size * size))));
   kept.sets = counts.map((count) => Array.from({ length: count }, next));
-  const shares = kept.sets[2].map((K) => best(K, size).share).sort((a, b) => a - b);
-  const half = (shares.length - 1) / 2;
-  kept.middle = (shares[Math.floor(half)] + shares[Math.ceil(half)]) / 2;
   kept.of = kernels;
   return kept;
+}
+/** The longest wave that counts: that of the last "Fit", until a hand goes beyond it. @param {State} state */
+const limit = ({ longest = 32, wave }) => (wave > longest ? 32 : longest);
+/** What the best wave explains of the mixtures, rising. @param {State} state */
+const mixtures = (state) =>
+  decoded(state).sets[2].map((K) => best(K, state.size, limit(state)).share).sort((a, b) => a - b);
+/** The median of that. @param {State} state */
+function middle(state) {
+  const shares = mixtures(state);
+  const n = shares.length;
+  return (shares[(n - 1) >> 1] + shares[n >> 1]) / 2;
 }
 
 /** @param {State} state */
@@ -87,19 +96,20 @@ function fitted(state) {
 }
 /** Whether the share lies in a range. @param {State} state @param {number} low @param {number} high */
 const between = (state, low, high) => fitted(state).share >= low && fitted(state).share < high;
-/** Whether the sliders stand where "Fit" puts them. @param {State} state */
-function isBest(state) {
-  const { wave, width, angle } = best(chosen(state), state.size);
-  return wave === state.wave && width === state.width && angle === state.angle;
+/** Whether the sliders stand where "Fit" puts them. @param {State} state @param {number} longest */
+function isBest(state, longest = 32) {
+  const { wave, width, angle } = best(chosen(state), state.size, longest);
+  return limit(state) === longest && wave === state.wave && width === state.width && angle === state.angle;
 }
 /** @param {State} state */
 const title = ({ set, kernel }) => `${NAMES[set]} ${kernel + 1}`;
 
 /** @param {State} state */
 export function say(state) {
-  const [name, share, middle] = [title(state), 100 * fitted(state).share, 100 * decoded(state).middle];
+  const [name, share, half] = [title(state), 100 * fitted(state).share, 100 * middle(state)];
   const wave = `wavelength ${state.wave} pixels, width ${state.width}, angle ${state.angle}°`;
-  const control = `Half of the mixtures reach ${number(middle)} % with their own best wave.`;
+  const short = limit(state) < 32 ? ` of up to ${limit(state)} pixels` : "";
+  const control = `Half of the mixtures reach ${number(half)} % with their own best wave${short}.`;
   const found = `${wave}: the wave explains ${number(share)} %`;
   return `${name[0].toUpperCase()}${name.slice(1)}, ${found}. ${control}`;
 }
@@ -136,10 +146,12 @@ function build(live) {
   live.slider("width", { name: "width", symbol: "σ", min: 1.5, max: 7, step: 0.5 });
   const degrees = (/** @type {number} */ angle) => `${angle}°`;
   live.slider("angle", { name: "angle", symbol: "θ", min: 0, max: 175, step: 5, show: degrees });
-  live.button("Fit", () => {
-    const { wave, width, angle } = best(chosen(live.state), live.state.size);
-    live.change({ wave, width, angle });
-  });
+  live.start.longest = live.state.longest = 32;
+  for (const longest of [32, 11, 8])
+    live.button(longest < 32 ? `Fit ≤ ${longest} px` : "Fit", () => {
+      const { wave, width, angle } = best(chosen(live.state), live.state.size, longest);
+      live.change({ wave, width, angle, longest });
+    });
   let thumbed = -1; // the set that the buttons show
   return () => {
     const [state, K, { values, share }] = [live.state, chosen(live.state), fitted(live.state)];
@@ -147,7 +159,7 @@ function build(live) {
     panels[0].words.textContent = title(state);
     [K, values, left].forEach((part, at) => show(panels[at].canvas, part, largest(K)));
     bar.style.width = `${100 * share}%`;
-    mark.style.left = `${100 * decoded(state).middle}%`;
+    mark.style.left = `${100 * middle(state)}%`;
     if (thumbed === state.set) return;
     thumbed = state.set;
     buttons.forEach(({ button, canvas }, kernel) => {
@@ -168,12 +180,12 @@ export const view = {
   invite: "Turn the wave by its sliders, or let Fit do it; the mark stands at the median mixture. Find",
   tries: [
     {
-      ask: "a change that a wave of 13 pixels or less explains to 90 %",
-      met: (state) => state.set === 0 && state.wave <= 13 && between(state, 0.9, 2),
+      ask: "a change that Fit ≤ 8 px explains better than any mixture",
+      met: (state) => state.set === 0 && isBest(state, 8) && between(state, mixtures(state).at(-1) ?? 2, 2),
     },
     {
       ask: "a change that Fit explains less well than half of the mixtures",
-      met: (state) => state.set === 0 && isBest(state) && between(state, 0, decoded(state).middle),
+      met: (state) => state.set === 0 && isBest(state) && between(state, 0, middle(state)),
     },
     {
       ask: "a kernel that even Fit does not explain, below 20 %",

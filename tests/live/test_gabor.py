@@ -61,6 +61,29 @@ def test_the_best_wave_is_found(call):
         assert each["share"] == pytest.approx(float(column.max()), abs=1e-4)
 
 
+@pytest.mark.parametrize("longest", [11, 8])
+def test_the_best_of_the_short_waves_is_found(call, longest):
+    K, short = kernels(50), [each for each in GRID if each[0] <= longest]
+    shares = torch.stack([explained(K, gabor_pair(*each)) for each in short])
+    found = call("gabor", "best", [[kernel.flatten().tolist(), 11, longest] for kernel in K])
+    for each, column in zip(found, shares.T, strict=True):
+        assert each["share"] == pytest.approx(float(column.max()), abs=1e-4)
+        assert each["wave"] <= longest
+
+
+def test_the_control_uses_the_same_waves(call):
+    """Half of the mixtures: by short waves, until a hand takes a longer one."""
+    view = turn_gabor()
+    mixtures = quantised("mixture", made_up()[2])
+    for longest, wave, counted in ((8, 6, 8), (11, 11, 11), (8, 9, 32), (32, 6, 32)):
+        waves = [each for each in GRID if each[0] <= counted]
+        shares = torch.stack([explained(mixtures, gabor_pair(*each)) for each in waves])
+        middle = 100 * statistics.median(shares.max(0).values.tolist())
+        [words] = call("gabor", "say", [[view.state | {"longest": longest, "wave": wave}]])
+        short = f" of up to {counted} pixels" if counted < 32 else ""
+        assert words.endswith(f"reach {middle:.0f} % with their own best wave{short}.")
+
+
 def test_it_says_what_the_wave_explains(call):
     view = turn_gabor()
     states = [view.state, view.state | {"set": 1, "kernel": 3, "wave": 8, "width": 2.5}]
@@ -126,7 +149,7 @@ def test_by_keyboard_buttons_and_goals(page):
     slider.focus()
     page.keyboard.press("ArrowRight")
     says(page, "angle 5°")
-    page.get_by_role("button", name="Fit").click()
+    page.get_by_role("button", name="Fit", exact=True).click()
     wave, width, angle = GRID[
         int(
             torch.stack(
@@ -139,11 +162,15 @@ def test_by_keyboard_buttons_and_goals(page):
     ]
     says(page, f"wavelength {wave} pixels, width {width}, angle {angle}°")
     assert page.locator(".mark").is_visible()
-    page.wait_for_selector("li.met:has-text('13 pixels')")  # these changes are made of waves
+    says(page, "with their own best wave.")
+    assert page.locator("li.met").count() == 0  # for this goal only short waves count
+    page.get_by_role("button", name="Fit ≤ 8 px").click()
+    says(page, "with their own best wave of up to 8 pixels.")
+    page.wait_for_selector("li.met:has-text('8 px')")  # these changes are made of waves
     page.get_by_role("button", name="start", exact=True).click()
     page.get_by_role("button", name="start 3").tap()
     says(page, "Start 3")
-    page.get_by_role("button", name="Fit").click()
+    page.get_by_role("button", name="Fit", exact=True).click()
     page.wait_for_selector("li.met:has-text('even Fit')")
     page.get_by_role("button", name="Reset").click()
     says(page, "Change 1, wavelength 16")
@@ -156,9 +183,9 @@ def test_a_goal_is_met_where_a_change_is_explained_less_than_mixtures(open_page)
     page = open_page(view._repr_mimebundle_()["text/html"])
     page.wait_for_selector(".alive")
     assert page.locator("li.met").count() == 0
-    page.get_by_role("button", name="Fit").click()
+    page.get_by_role("button", name="Fit", exact=True).click()
     page.wait_for_selector("li.met:has-text('less well')")
-    assert page.locator("li.met:has-text('13 pixels')").count() == 0
+    assert page.locator("li.met:has-text('8 px')").count() == 0
 
 
 def test_sets_may_differ_in_size(open_page):
