@@ -147,6 +147,11 @@ GROUPS = Code(
             {"X[i * d:(i + 1) * d]": "X[:d]"},
         ),
         Mistake(
+            "Inputs and outputs are interleaved",
+            "Groups are neighbours, not every g-th channel: rows from i · c / g on, and so for W.",
+            {"X[i * d:(i + 1) * d]": "X[i::g]", "W[i * n:(i + 1) * n]": "W[i::g]"},
+        ),
+        Mistake(
             "The inputs are interleaved",
             "A group holds neighbours: of four channels and two groups 1 and 2, then 3 and 4.",
             {"X[i * d:(i + 1) * d]": "X[i::g]"},
@@ -236,7 +241,7 @@ PREACTIVATION = Code(
         ),
         Mistake(
             "The shortcut passes the ReLU",
-            "The shortcut takes the input as it is, with its negative values.",
+            "The shortcut takes the input with its negative values. (`relu_` changes X in place.)",
             {"return X + Y": "return X.relu() + Y"},
         ),
         Mistake(
@@ -298,6 +303,11 @@ PATHS = Code(
             "A block that is off still has two ways",
             "Through a block that is off nothing leads. Only the others can be passed through.",
             {"comb(n - off, k)": "comb(n, k)"},
+        ),
+        Mistake(
+            "Paths through blocks that are off are taken away, the others left",
+            "A path may mix: through a block that is off and one that is on. Choose among n − off.",
+            {"comb(n - off, k)": "comb(n, k) - comb(off, k)"},
         ),
         Mistake(
             "The path around all blocks is forgotten",

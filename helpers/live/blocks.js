@@ -35,12 +35,18 @@ export const means = (state) =>
     return counts.reduce((sum, count) => sum + count, 0) / counts.length;
   });
 
+/** What each block that is off costs alone. @param {State} state */
+function singly(state) {
+  const { hits } = counted(state);
+  return missing(state.on).map((k) => hits[ALL] - hits[ALL - (1 << k)]);
+}
+
 /** How many right answers it costs that blocks are off: together, and each alone, added up.
  * @param {State} state */
 export function costs(state) {
   const { hits } = counted(state);
-  const alone = missing(state.on).map((k) => hits[ALL] - hits[ALL - (1 << k)]);
-  return { together: hits[ALL] - hits[state.on], alone: alone.reduce((sum, cost) => sum + cost, 0) };
+  const alone = singly(state).reduce((sum, cost) => sum + cost, 0);
+  return { together: hits[ALL] - hits[state.on], alone };
 }
 
 /** Whether blocks were compared: four sets or more in which one is off. @param {State} state */
@@ -66,9 +72,10 @@ export function say(state) {
   const { hits, plain } = counted(state);
   const other = plain[on] === null ? "without them nothing passes" : `without them ${number(plain[on] ?? 0)}`;
   const { together, alone } = costs(state);
-  const sum = ` Off together they cost ${number(together)}, each alone ${number(alone)} in all.`;
+  const sum = `${singly(state).map((cost) => number(cost)).join(" + ")} = ${number(alone)}`;
+  const cost = ` Together they cost ${number(together)}; singly ${sum}.`;
   const right = `With shortcuts ${number(hits[on])} of ${number(images)} are right, ${other}.`;
-  return `${what}${behind}. ${right}${names.length > 1 ? sum : ""}`;
+  return `${what}${behind}. ${right}${names.length > 1 ? cost : ""}`;
 }
 
 const [TOP, STEP, BAR] = [58, 132, 16]; // of the first chain, between both, of a bar
@@ -182,7 +189,7 @@ export const view = {
       met: (state) => state.statistics === "fresh" && reached(state, gains(state), 1, Math.max),
     },
     {
-      ask: "two blocks that cost twice as much together as each alone, added up",
+      ask: "two blocks that together cost twice the sum of their single costs",
       met: (state) => {
         const { together, alone } = costs(state);
         return missing(state.on).length === 2 && together > 0 && together >= 2 * alone;

@@ -58,11 +58,10 @@ def test_it_says_what_is_off_and_what_is_left(call):
         "Block 2.2 off: 128 paths of 256 are left. With shortcuts 1,740 of 2,000 are right, "
         "without them 200.",
         "Blocks 2.1 and 3.1 off: 64 paths of 256 are left. With shortcuts 800 of 2,000 are "
-        "right, without them nothing passes. Off together they cost "
-        "1,000, each alone 1,000 in all.",
+        "right, without them nothing passes. Together they cost 1,000; singly 300 + 700 = 1,000.",
         "Blocks 1.1, 1.2, 2.1, 2.2, 3.1, 3.2, 4.1 and 4.2 off: 1 path of 256 is left. With "
-        "shortcuts 310 of 2,000 are right, without them nothing passes. Off together they cost "
-        "1,490, each alone 1,490 in all.",
+        "shortcuts 310 of 2,000 are right, without them nothing passes. Together they cost 1,490; "
+        "singly 90 + 80 + 300 + 60 + 700 + 50 + 200 + 10 = 1,490.",
     ]
     assert show().says == found[0] and show(off="2.2").says == found[1]
     fresh = [state | {"statistics": "fresh", "on": on} for on in (0b11101111, 255)]
@@ -259,7 +258,7 @@ def test_two_blocks_may_cost_more_together(open_page):
     says(page, "Block 1.1 off")
     assert "right, all on 1,000" in page.locator("svg").first.text_content()
     page.get_by_role("button", name="block 1.2").click()
-    says(page, "Off together they cost 700, each alone 20 in all.")
+    says(page, "Together they cost 700; singly 10 + 10 = 20.")
     page.wait_for_selector("li.met:has-text('two blocks')")
 
 
