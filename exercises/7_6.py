@@ -59,7 +59,7 @@ KNOBS = Values(
         "sees": Part(
             10,
             [
-                (16, "that is LeNet with its 5×5 kernels."),
+                (16, "that is LeNet with its 5×5 kernels: go through the layers again with 3×3."),
                 (8, "the second pooling adds one step of two pixels."),
                 (6, "behind the first pooling, neighbours lie two pixels apart."),
                 (12, "a pooling of 2 adds one step, not two."),
@@ -217,6 +217,18 @@ COMMON = Code(
             "Outputs and inputs are exchanged",
             "A weight has a row for each output and a column for each input.",
             {"[common, gradient - common]": "[common.T, (gradient - common).T]"},
+        ),
+        Mistake(
+            "The means are multiplied place by place",
+            "Row u, column i is the mean of `D[:, u]` times the mean of `X[:, i]`: a matrix, an "
+            "outer product.",
+            {"torch.outer(D.mean(0), X.mean(0))": "D.mean(0) * X.mean(0)"},
+        ),
+        Mistake(
+            "`@` between the two means",
+            "That is one number. Row u, column i is the mean of `D[:, u]` times the mean of "
+            "`X[:, i]`: a matrix, an outer product.",
+            {"torch.outer(D.mean(0), X.mean(0))": "D.mean(0) @ X.mean(0)"},
         ),
         Mistake(
             "Divided by one image less",
