@@ -394,7 +394,8 @@ ABLATION = Code(
         ),
         Mistake(
             "Nothing has changed",
-            "Slicing makes a new nn.Sequential: put it back into the body.",
+            "Slicing makes a new nn.Sequential: put it back into the body. "
+            "(What a block was built with, such as its norm, is not asked again.)",
             {"block.body[k] = block.body[k][:1]": "block.body[k][:1]"},
         ),
         Mistake(
