@@ -358,6 +358,15 @@ def report(results: dict[Run, dict[str, Any]]) -> tuple[list[str], bool]:
     return lines, not broken
 
 
+def runs_here(processor: str) -> bool:
+    """Whether this machine has the instruction set; one that it lacks would kill the process."""
+    from torch.backends import cpu
+
+    kernels = [kernels for kernels, *_ in PROCESSORS.values()]  # each has those before it
+    own = cpu.get_cpu_capability().lower()
+    return PROCESSORS[processor][0] in kernels[: kernels.index(own) + 1 if own in kernels else 1]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.seeds")
     parser.add_argument("pages", nargs="*", help="default: every page")
@@ -383,7 +392,11 @@ def main(arguments: list[str]) -> int:
     on_processors = pages if options.processors else []
     if not options.pages:
         on_processors = [page for page in pages if page.stem in ON_PROCESSORS]
-    runs += [Run(page, 0, name) for name in PROCESSORS for page in on_processors]
+    for name in PROCESSORS if on_processors else ():
+        if runs_here(name):
+            runs += [Run(page, 0, name) for page in on_processors]
+        else:
+            print(f"{name}: left out, this processor does not have it")
     results = {}
     with ThreadPoolExecutor(options.jobs) as pool:
         for run, notes in zip(runs, pool.map(Run.do, runs), strict=True):

@@ -134,6 +134,22 @@ def test_other_processors_get_their_instruction_sets_and_a_lost_process_is_noted
     assert {env["BOOK_PROFILE"] for env in started} == {"check"}
 
 
+def test_an_instruction_set_that_this_machine_lacks_is_left_out(page, monkeypatch, capsys):
+    notes = {"seconds": 1.0, "failures": [], "bounds": {}, "tolerances": {}}
+    done = []
+    monkeypatch.setattr(Run, "do", lambda run: done.append(run.processor) or notes)
+    monkeypatch.setattr(seeds, "resolve", lambda name: page)
+    own = "AVX2"
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: own)
+    assert main([page.stem, "--processors"]) == 0
+    assert done == ["SSE", "AVX2"]
+    assert "AVX-512: left out" in capsys.readouterr().out
+    own = "VSX"
+    assert [seeds.runs_here(name) for name in seeds.PROCESSORS] == [True, False, False]
+    own = "AVX512"
+    assert all(map(seeds.runs_here, seeds.PROCESSORS))
+
+
 def test_the_exit_status_says_whether_all_holds(monkeypatch, capsys):
     notes = {"seconds": 1.0, "failures": [], "bounds": {}, "tolerances": {}}
     done = []
