@@ -111,11 +111,12 @@ seeds: $(READY) ## execute pages under other seeds, and list the margin of every
 new: $(READY) ## begin a section: page, recording, test and entries (SECTION=8-7-densenet)
 	$(BIN)/python -m tools.new $(SECTION)
 
-lint: $(READY) ## check the style of all Python code and of the pages
+lint: $(READY) $(NODE) ## check the style of all code, of the pages, and of the views' scripts where npm is
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.style
 	$(BIN)/mypy
+	@test ! -e $(NODE) || npm run --silent check --prefix tools/js
 
 format: $(READY) ## bring all Python files into style (cells of pages: by hand)
 	$(BIN)/ruff check --fix .

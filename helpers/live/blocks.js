@@ -174,7 +174,9 @@ export const view = {
   name: "blocks",
   build,
   say,
-  invite: "Tap blocks to switch them off and on (dotted mark: all on). Try four, one at a time; then switch off",
+  invite:
+    "Tap blocks to switch them off and on (dotted mark: all on). " +
+    "Try four, one at a time; then switch off",
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",
