@@ -24,10 +24,9 @@ logger = logging.getLogger(__name__)
 TERMS = "search-terms.txt"
 DESCRIPTION = '<meta name="description" content="Search all sections of the book, also offline.">'
 TEMPLATES = Path(__file__).parent / "templates"
-NOT_TEXT = (
-    "script, style, template, nav, button, .headerlink, .made-on, .toctree-wrapper, .cell_output,"
-    " .visually-hidden, .sealed, details.solution, details.hint"  # the last three would tell
-)
+NOT_TEXT = {"script", "style", "template", "nav", "button"}
+NO_PROSE = {"headerlink", "made-on", "toctree-wrapper", "cell_output", "visually-hidden", "sealed"}
+TELLING = {"solution", "hint"}  # folds that would tell what an exercise asks for
 DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
 LONGEST = 40  # characters of a term that is stressed where it is defined
 SENTENCE = (".", ":", "?", "!")  # ends of what is stressed, but is no term
@@ -41,11 +40,11 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
     A section has an anchor, a title, text, names in its code, and what it defines: in code,
     or in prose by stressing it.
     """
-    article = BeautifulSoup(html, "html.parser").select_one("article")
+    article = BeautifulSoup(html, "html.parser").find("article")
     if article is None:
         return
-    for tag in article.select(NOT_TEXT):
-        tag.decompose()
+    for tag in article.find_all(is_left_out):
+        tag.extract()
     parts = article.find_all("section")
     for section in reversed(parts):  # inner ones first, so that each text is taken once
         section.extract()
@@ -69,6 +68,13 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
             "defined": ", ".join(dict.fromkeys(defined)),
         }
         yield entry, anchors
+
+
+def is_left_out(tag: Tag) -> bool:
+    """Whether the search knows nothing of an element."""
+    classes = set(tag.get("class") or ())
+    left_out = NO_PROSE | TELLING if tag.name == "details" else NO_PROSE
+    return tag.name in NOT_TEXT or bool(classes & left_out)
 
 
 def words(tag: Tag) -> str:

@@ -3,9 +3,9 @@
 import ast
 import base64
 import json
+import lzma
 import re
 import sys
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from helpers.live.view import HERE, files
 from tools.pages import HISTORY_TYPE, ROOT, find_pages
 
 CHECKING = "helpers/checking.py"
+SECTIONS = "helpers/sections/"  # what a reader of the notebook may want to read in it
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter; in Colab
 PREFACE = "*This notebook runs by itself:* the next two cells bring what it needs."
 STUDENT = (
@@ -69,17 +70,18 @@ UNPACK = """\
 #@title The parts of the book that the notebook uses, written to a temporary folder
 import base64
 import json
+import lzma
 import sys
-import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# What the cells below import can be read here; what that needs in turn is packed.
+# What earlier sections built stands here as it is. The rest is packed, to be short; once the
+# cell has run, print(FILES["helpers/plotting.py"]) shows it, and print(*FILES) all names.
 FILES = {files}
 PACKED = {packed!r}
 
 book = TemporaryDirectory(prefix="book-")
-FILES |= json.loads(zlib.decompress(base64.b85decode(PACKED)))
+FILES |= json.loads(lzma.decompress(base64.b85decode(PACKED)))
 for name, text in FILES.items():
     path = Path(book.name, name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,10 +111,8 @@ def set_up_cells(
         needs=f"{{\n{''.join(pairs)}}}",
         d2l=d2l if "d2l" in needs else "",
     )
-    direct: dict[str, str] = {}
-    carry(sources(cells), direct, follow=False)
-    shown = {name: text for name, text in texts.items() if name in direct}
-    packed = {name: text for name, text in texts.items() if name not in direct}
+    shown = {name: text for name, text in texts.items() if name.startswith(SECTIONS)}
+    packed = {name: text for name, text in texts.items() if name not in shown}
     unpack = UNPACK.format(files=mapping(shown), packed=pack(packed))
     return [
         new_markdown_cell(PREFACE + STUDENT * student),
@@ -130,7 +130,7 @@ def mapping(texts: dict[str, str]) -> str:
 def pack(texts: dict[str, str]) -> str:
     """A dictionary of texts in a third of its size, and in characters that need no escape."""
     data = json.dumps(texts, ensure_ascii=False).encode()
-    return base64.b85encode(zlib.compress(data, 9)).decode()
+    return base64.b85encode(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)).decode()
 
 
 def files_for(cells: list[NotebookNode]) -> dict[str, str]:
@@ -161,14 +161,14 @@ def sources(cells: list[NotebookNode]) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
-def carry(code: list[str], texts: dict[str, str], *, follow: bool = True) -> None:
-    """Add the modules of the book that some code imports; `follow` adds what these import."""
+def carry(code: list[str], texts: dict[str, str]) -> None:
+    """Add the modules of the book that some code imports, and those that they import."""
     for module in sorted(name for source in code for name in imported(source)):
         place = ROOT.joinpath(*module.split("."))
         for path in (place.with_suffix(".py"), place / "__init__.py"):
             if module.split(".")[0] == "helpers" and path.is_file() and name_of(path) not in texts:
                 texts[name_of(path)] = path.read_text(encoding="utf-8")
-                carry([texts[name_of(path)]] * follow, texts)
+                carry([texts[name_of(path)]], texts)
 
 
 @cache

@@ -174,9 +174,7 @@ export const view = {
   name: "blocks",
   build,
   say,
-  invite:
-    "Tap blocks to switch them off and on (dotted mark: all on). " +
-    "Try four, one at a time; then switch off",
+  invite: "Tap blocks to switch them off and on (dotted: all on). Try four, one at a time; then switch off",
   tries: [
     {
       ask: "the block that costs the network with shortcuts least",
