@@ -168,7 +168,7 @@ class FashionMNIST(d2l.DataModule):
             test, train = split(train, len(train) // 6)
         allowed = part(train, profile.images(self.size))
         self.train = part(allowed, num_train or len(allowed)).to(best_device())
-        self.val = part(test, profile.num_val).to(best_device())
+        self.val = part(test, profile.validation_images(self.size)).to(best_device())
 
     @property
     def num_classes(self) -> int:

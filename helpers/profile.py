@@ -24,8 +24,9 @@ class Profile:
     num_val: int = NO_LIMIT  # images to validate on, likewise
     max_epochs: int = NO_LIMIT
     max_side: int = NO_LIMIT  # height and width of an image, in pixels
-    num_train_large: int = NO_LIMIT  # images to train on where a side is above `LARGE`, and a
-    max_batch_large: int = NO_LIMIT  # minibatch of them: few images need small ones for their steps
+    num_train_large: int = NO_LIMIT  # images to train on where a side is above `LARGE`,
+    num_val_large: int = NO_LIMIT  # to validate on,
+    max_batch_large: int = NO_LIMIT  # and in a minibatch: few need small ones for their steps
     width: float = 1.0  # factor on the numbers of channels of a network for large images
     speedup: float = 1.0  # factor on its learning rate, to leave its start within the few steps
     max_macs: int = NO_LIMIT  # multiply-adds forward in a run, above which its epochs are fewer
@@ -45,6 +46,10 @@ class Profile:
         """Largest number of training images of that size."""
         return self.num_train_large if max(size) > LARGE else self.num_train
 
+    def validation_images(self, size: tuple[int, int]) -> int:
+        """Largest number of images of that size to validate on."""
+        return self.num_val_large if max(size) > LARGE else self.num_val
+
     def batch(self, wanted: int, size: tuple[int, int]) -> int:
         """Minibatch that this profile uses for images of that size where `wanted` is asked for."""
         return min(wanted, self.max_batch_large) if max(size) > LARGE else wanted
@@ -55,7 +60,7 @@ PROFILES = {
     for profile in (
         Profile(
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
-            num_train_large=1_437, max_batch_large=16, width=0.25, speedup=5,
+            num_train_large=1_437, num_val_large=90, max_batch_large=16, width=0.25, speedup=5,
             max_macs=10**9, max_epoch_macs=6 * 10**9, max_epoch_steps=6, max_seeds=1,
         ),
         Profile(

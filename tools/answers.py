@@ -12,6 +12,7 @@ import json
 import math
 import re
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,14 @@ def source_of(section: str) -> str:
 
 def cells_of(section: str) -> list[tuple[str, set[str], str]]:
     """Label, tags and code of every cell of the section's exercises, in their order."""
+    return cells_in(source_of(section))
+
+
+@cache
+def cells_in(source: str) -> list[tuple[str, set[str], str]]:
+    """The same, of the text of a page."""
     label, found = "", []
-    for cell in jupytext.reads(source_of(section), fmt="md:myst").cells:
+    for cell in jupytext.reads(source, fmt="md:myst").cells:
         if cell.cell_type == "code":
             found.append((label, set(cell.metadata.get("tags", [])), cell.source))
         else:

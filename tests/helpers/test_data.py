@@ -174,7 +174,9 @@ def test_a_study_takes_its_budget_evenly_and_the_same_in_quick_and_full(fashion,
 def test_check_takes_no_more_than_the_budget_and_no_more_than_it_allows():
     assert len(FashionMNIST(num_train=50).train) == 50
     assert len(FashionMNIST(num_train=6_000).train) == 1_437
-    assert FashionMNIST(batch_size=64, resize=(96, 96), num_train=50).size == (72, 72)
+    large = FashionMNIST(batch_size=64, resize=(96, 96), num_train=50)
+    assert large.size == (72, 72) and (len(large.train), len(large.val)) == (50, 90)
+    assert len(FashionMNIST().val) == 360
 
 
 def unpack(folder):
