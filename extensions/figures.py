@@ -13,13 +13,12 @@ import json
 import re
 from pathlib import Path
 
-import nbformat
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from tools.pages import recording_of, resolve
+from tools.pages import read_recording, recording_of, resolve
 
 STATE = re.compile(r'(?<=<script type="application/json" class="state">).*?(?=</script>)', re.S)
 ENDINGS = {"text/html": "html", "image/svg+xml": "svg", "image/png": "png"}
@@ -32,7 +31,7 @@ def find_figure(recording: Path, name: str) -> tuple[str, bytes, dict[str, str]]
         ValueError: the recording has no figure of that name; the text lists those it has.
     """
     names = []
-    for cell in nbformat.read(recording, as_version=4).cells:
+    for cell in read_recording(recording).cells:
         options = cell.metadata.get("mystnb", {})
         names.append(options.get("figure", {}).get("name"))
         if names[-1] != name:

@@ -10,7 +10,6 @@ import hashlib
 from pathlib import Path
 from typing import cast
 
-import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.sphinx_ import SphinxEnvType
@@ -18,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from tools.pages import recording_of
+from tools.pages import read_recording, recording_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ def fill_cache(app: Sphinx) -> None:
         recording = recording_of(Path(app.env.doc2path(docname)))
         if not recording.is_file():
             continue
-        notebook = nbformat.read(recording, as_version=4)
+        notebook = read_recording(recording)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         if code and all(cell.execution_count for cell in code):
             bundle = CacheBundleIn(notebook, str(recording), data={"execution_seconds": 0})

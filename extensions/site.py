@@ -6,6 +6,8 @@
   address and a picture for social media, and there is a map of the site for search engines.
 - Code has no elements but those that colour it: names, brackets and spaces have none. They were
   half of a page, and a phone waited for them.
+- Pages are written by as many processes as there are cores; read by one, because not all
+  extensions say that they allow more.
 - Jupyter Book always sets `comments_config`, the option of `sphinx_comments`. The book leaves that
   extension out, because it puts scripts of another host into every page; the option is declared
   here, so that a strict build does not stumble over it.
@@ -18,7 +20,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlparse
 
-import nbformat
 from docutils import nodes
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
@@ -26,9 +27,10 @@ from pygments.styles import get_style_by_name
 from pygments.token import Token
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.highlighting import PygmentsBridge
 
-from tools.pages import HISTORY_TYPE, recording_of
+from tools.pages import HISTORY_TYPE, read_recording, recording_of
 
 HOW_TO_RUN = "how-to-run"
 PICTURE = "_static/page.png"
@@ -49,7 +51,7 @@ def say_what_it_was_made_on(
     recording = recording_of(Path(app.env.doc2path(pagename))) if doctree else None
     if recording is None or not recording.is_file():
         return
-    notebook = nbformat.read(recording, as_version=4)
+    notebook = read_recording(recording)
     made_on = notebook.metadata.get("book")
     if made_on:
         made_on = {**made_on, "device": " and ".join([made_on["device"], *trained_on(notebook)])}
@@ -133,8 +135,14 @@ def lighten_code(app: Sphinx, config: Config) -> None:
     PygmentsBridge.html_formatter = CodeFormatter
 
 
+def write_in_parallel(app: Sphinx, env: BuildEnvironment) -> None:
+    """Called when all pages are read; one process hands out, the others write."""
+    app.parallel = 1 + (os.cpu_count() or 1)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("comments_config", {}, "html")
+    app.connect("env-updated", write_in_parallel)
     app.connect("config-inited", set_address)
     app.connect("config-inited", lighten_code)
     app.connect("source-read", offer_all_notebooks)

@@ -9,13 +9,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.live import VIEWS
 from helpers.live.view import HERE, files
-from tools.pages import HISTORY_TYPE, ROOT, find_pages
+from tools.pages import HISTORY_TYPE, ROOT, find_pages, read_recording
 
 CHECKING = "helpers/checking.py"
 SECTIONS = "helpers/sections/"  # what a reader of the notebook may want to read in it
@@ -230,8 +229,8 @@ def named(cells: list[NotebookNode]) -> set[str]:
 @cache
 def histories(page: Path) -> str:
     """Of a page's recording what other pages read: a notebook of the histories in its outputs."""
-    recorded = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells
-    kept = new_code_cell()
+    recorded = read_recording(page.with_suffix(".ipynb")).cells
+    kept = new_code_cell(id="histories")
     for cell in recorded:
         for output in cell.get("outputs", []):
             data = {k: v for k, v in output.get("data", {}).items() if k == HISTORY_TYPE}

@@ -14,6 +14,7 @@ import re
 import subprocess
 import textwrap
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+from sphinx.util.parallel import ParallelTasks, SerialTasks, parallel_available
 
 from exercises import exercises_of, note
 from extensions.notebooks.bundle import HIDDEN, set_up_cells
@@ -38,7 +40,7 @@ from extensions.notebooks.editions import (
 from extensions.notebooks.lower import Part, figure_caption, fold, lower, lower_prose
 from extensions.notebooks.references import PageReferences
 from helpers.live.view import filled
-from tools.pages import VERDICTS, read_source, recording_of
+from tools.pages import VERDICTS, read_recording, read_source, recording_of
 
 FOLDER, STUDENT = "notebooks", "student"
 INSTRUCTOR = "BOOK_INSTRUCTOR"  # names the folder of the instructor's edition, outside the site
@@ -82,7 +84,7 @@ def read_recorded(page: Path) -> NotebookNode:
     """The page's cells, with the outputs of its recording unless the code has changed since."""
     notebook, recording = read_source(page), recording_of(page)
     if recording.is_file():
-        recorded = [c for c in nbformat.read(recording, as_version=4).cells if "outputs" in c]
+        recorded = [cell for cell in read_recording(recording).cells if "outputs" in cell]
         code = [cell for cell in notebook.cells if "outputs" in cell]
         if [cell.source for cell in code] == [cell.source for cell in recorded]:
             for cell, was in zip(code, recorded, strict=True):
@@ -200,10 +202,18 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     folder = Path(app.outdir, FOLDER)
-    write_edition(app, folder)
-    write_edition(app, folder / STUDENT, student=True)
+    editions = [
+        partial(write_edition, app, folder),
+        partial(write_edition, app, folder / STUDENT, student=True),
+    ]
     if INSTRUCTOR in os.environ:
-        write_edition(app, Path(os.environ[INSTRUCTOR]).resolve(), noted=True)
+        target = Path(os.environ[INSTRUCTOR]).resolve()
+        editions.append(partial(write_edition, app, target, noted=True))
+    parallel = parallel_available and app.parallel > 1
+    tasks = ParallelTasks(len(editions)) if parallel else SerialTasks()
+    for write in editions:
+        tasks.add_task(write)
+    tasks.join()
     logger.info("notebooks: %d pages have one that runs by itself", len(pages(app)))
 
 

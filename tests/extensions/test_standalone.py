@@ -162,6 +162,20 @@ def test_what_a_page_imports_travels_inside_as_it_is():
     assert all(text == (ROOT / name).read_text(encoding="utf-8") for name, text in files.items())
 
 
+def test_what_sections_built_can_be_read_and_the_plumbing_is_packed():
+    cells = bundle.set_up_cells(jupytext.read(find_page("8-5-batch-normalisation")).cells)
+    (source,) = (cell.source for cell in cells if "FILES = " in cell.source)
+    assert "class LeNet(" in source and "class Trainer" not in source
+    assert len(source) <= 75_000, "a notebook carries too much"
+
+
+def test_what_a_notebook_brings_is_the_same_at_every_build():
+    page = find_page("results")
+    first = bundle.histories(page)
+    bundle.histories.cache_clear()
+    assert bundle.histories(page) == first
+
+
 @pytest.mark.slow
 def test_a_page_with_a_live_view_brings_its_script():
     for page in CHECKED:
