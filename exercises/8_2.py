@@ -79,12 +79,12 @@ SEVEN = Code(
     ],
     mistakes=[
         Mistake(
-            "Each layer adds three pixels",
+            "You let each layer add three pixels",
             "The first layer sees 3, and each further one adds 2: one pixel on each side.",
             {"2 * n + 1": "3 * n"},
         ),
         Mistake(
-            "The channels count once",
+            "You count the channels once",
             "Each of the c outputs reads all c inputs: c² kernels in a layer.",
             "def against_one(n, c):\n    r = 2 * n + 1\n    return [r, 9 * n * c, r * r * c]\n",
         ),
@@ -420,6 +420,7 @@ MEMORY = Values(
                 (6.5, "that is block 1 alone."),
             ],
             digits=1,
+            otherwise="not this. `summary` gives the bytes of one image. Then 128 images, in GiB.",
         ),
         "larger": Part(
             "activations",
@@ -445,8 +446,8 @@ LEAKY = Code(
     ],
     mistakes=[
         Mistake(
-            "The variance",
-            "That is the variance. The standard deviation is its root.",
+            "That is the variance",
+            "The standard deviation is its root.",
             {"math.sqrt(2 / ((1 + a ** 2) * n_in))": "2 / ((1 + a ** 2) * n_in)"},
         ),
         Mistake(

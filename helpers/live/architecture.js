@@ -185,7 +185,7 @@ export const view = {
   name: "architecture",
   build,
   say,
-  invite: "Change the text, and try to",
+  invite: "Change the text, and try to (a tick stays: done once)",
   tries: [
     {
       ask: "see more than 200×200 with fewer than 20 million parameters",
