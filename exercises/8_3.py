@@ -41,7 +41,7 @@ POINTWISE = Values(
                 (92_409_856, "the last block, with 10 channels on 5×5 places, has one too."),
                 (508_538, "each of c channels has a weight for each of the c before: c², not c."),
             ],
-            otherwise="not this. c² weights, used at every place; add the four blocks to one number.",
+            otherwise="not this. c² weights, used at every place; add the four blocks up.",
         ),
         "sees": Part(
             195,
