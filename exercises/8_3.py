@@ -39,7 +39,9 @@ POINTWISE = Values(
                 (184_824_712, "that is two layers in each block; count one."),
                 (92_920_894, "a multiply–add is a product of a weight; biases do not count."),
                 (92_409_856, "the last block, with 10 channels on 5×5 places, has one too."),
+                (508_538, "each of c channels has a weight for each of the c before: c², not c."),
             ],
+            otherwise="not this. c² weights, used at every place; add the four blocks up.",
         ),
         "sees": Part(
             195,
@@ -48,6 +50,7 @@ POINTWISE = Values(
                 (227, "a 1×1 layer looks at one place: its kernel adds k − 1 = 0 steps."),
                 (224, "a 1×1 layer looks at one place: its kernel adds k − 1 = 0 steps."),
             ],
+            otherwise="not this. A 1×1 kernel reads one place: how many pixels does it add?",
         ),
     },
 )
@@ -325,6 +328,7 @@ ONE_STEP = Values(
                 (0.02, "that is the block as it is; the question is about the wide one."),
                 (0.43, "divide by the parameters that NiN has now, 1,992,166."),
                 (0.72, "that is what the block grows by; the question is about all of it."),
+                (74.0, "that is in per cent; give the share itself, a number below 1."),
             ],
             digits=2,
         ),

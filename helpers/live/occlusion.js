@@ -127,7 +127,7 @@ export const view = {
   name: "occlusion",
   build,
   say,
-  invite: "Guess from the class map, then move the square. Find",
+  invite: "Guess from the class map, then move the square. On any image, find",
   tries: [
     { ask: "the place that costs the trained network most", met: (state) => costsMost(state, "trained") },
     { ask: "the place that costs the untrained one most", met: (state) => costsMost(state, "untrained") },
@@ -136,7 +136,7 @@ export const view = {
       met: (state) => !!state.moved && state.net === "trained" && falls(found(state))[state.at] < 0,
     },
     {
-      ask: "a cover that changes its answer",
+      ask: "a cover that changes its answer (not every image has one)",
       met: ({ moved, net, trained, item, at }) =>
         !!moved && net === "trained" && trained[item].answers[at + 1] !== trained[item].answers[0],
     },
