@@ -16,6 +16,8 @@ def blocks(random: Random, *sizes: int) -> list:
     return [blocks(random, *sizes[1:]) for _ in range(sizes[0])]
 
 
+RIGHT_LETTERS = 'right letters; write {"b", "c"}.'
+
 COUNT_WEIGHTS = Values(
     "count-weights",
     name="counts",
@@ -62,6 +64,7 @@ COUNT_WEIGHTS = Values(
                 (608, "right with the biases; they are asked for below."),
                 (25, "each pair of channels has a kernel of its own."),
                 (216, "that follows from Δ = 1; here Δ = 2."),
+                (384, "right but for the window, which has 25 weights."),
                 (72, "that follows from Δ = 1, and leaves out the three input channels."),
             ],
         ),
@@ -83,6 +86,10 @@ COUNT_WEIGHTS = Values(
                 ({"c"}, "the one without channels as well."),
                 ({"a"}, "just that one cannot: it has a weight for each pixel."),
                 (set(), "weights that belong to offsets do not ask for the size."),
+                ("b, c", RIGHT_LETTERS),
+                ("b,c", RIGHT_LETTERS),
+                ("b c", RIGHT_LETTERS),
+                ("bc", RIGHT_LETTERS),
             ],
             otherwise="give a set of letters: which have weights that belong to no pixel?",
         ),
@@ -305,6 +312,18 @@ KEY = Code(
             {"K[None, None])": "K[None, None], padding='same')"},
         ),
         Mistake(
+            "You padded",
+            "Then the scores do not belong to the upper left corners of windows. Leave the padding "
+            "out.",
+            {"K[None, None])": "K[None, None], padding=1)"},
+        ),
+        Mistake(
+            "You padded by half the kernel",
+            "Then the scores do not belong to the upper left corners of windows. Leave the padding "
+            "out.",
+            {"K[None, None])": "K[None, None], padding=(K.shape[0] // 2, K.shape[1] // 2))"},
+        ),
+        Mistake(
             "The column comes first",
             "divmod(index, width) gives the row, then the column. In that order they are wanted.",
             {
@@ -516,6 +535,7 @@ INVARIANCE_HURTS = Values(
                 (2 / 7, "the top row is 0, so the second is *one* step up from it."),
                 (0.0, "pixel + row − 1 with a pixel of 1 leaves the row."),
                 (8 / 7, "pixel + row − 1: the 1 is taken off again."),
+                (6 / 7, "exchanged: row is 0 at the top."),
             ],
             digits=2,
             otherwise="one place has the pixel 1. What is pixel + row − 1 there, and elsewhere?",
@@ -528,6 +548,7 @@ INVARIANCE_HURTS = Values(
                 (6.0, "six steps are right, of one seventh each."),
                 (5 / 7, "the bottom row is seven sevenths, so the second from below is six."),
                 (13 / 7, "pixel + row − 1: the 1 is taken off again."),
+                (1 / 7, "exchanged: row is 1 at the bottom."),
             ],
             digits=2,
             otherwise="one place has the pixel 1. What is pixel + row − 1 there, and elsewhere?",

@@ -33,6 +33,7 @@ class Profile:
     max_epoch_macs: int = NO_LIMIT  # and in an epoch, above which it has fewer images
     max_epoch_steps: int = NO_LIMIT  # minibatches in an epoch, likewise
     max_seeds: int = NO_LIMIT  # of a study; a run of a further seed has one epoch
+    max_study_steps: int = NO_LIMIT  # minibatches of a study that a page trains by its own loop
 
     def epochs(self, wanted: int, macs: int = 1) -> int:
         """Epochs that this profile runs for `wanted`, where one takes `macs` multiply-adds."""
@@ -62,6 +63,7 @@ PROFILES = {
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
             num_train_large=1_437, num_val_large=90, max_batch_large=16, width=0.25, speedup=5,
             max_macs=10**9, max_epoch_macs=6 * 10**9, max_epoch_steps=6, max_seeds=1,
+            max_study_steps=20,
         ),
         Profile(
             "quick", "fashion-mnist", num_val=2_000, max_epochs=10, max_side=72,
@@ -89,3 +91,8 @@ def current_profile() -> Profile:
 def seeds(wanted: int) -> range:
     """The seeds of a study, 0 and on; a single one at `check`, where only the code is tested."""
     return range(min(wanted, current_profile().max_seeds))
+
+
+def study_steps(wanted: int) -> int:
+    """The steps of a study that a page trains by its own loop; few at `check`, as above."""
+    return min(wanted, current_profile().max_study_steps)

@@ -117,7 +117,7 @@ export const view = {
   name: "matrix",
   build,
   say,
-  invite: "Move the mark over the picture. Then press buttons until the layer needs",
+  invite: "Drag the white square, or a column of the matrix. Then press buttons until the layer needs",
   tries: [121, 256, 9].map((wanted) => ({
     ask: `exactly ${number(wanted)} weights`,
     met: (state) => size(state) === wanted,

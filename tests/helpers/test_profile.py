@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from helpers.profile import NO_LIMIT, PROFILES, current_profile, seeds
+from helpers.profile import NO_LIMIT, PROFILES, current_profile, seeds, study_steps
 
 
 def test_book_profile_chooses(monkeypatch):
@@ -45,9 +45,11 @@ def test_a_study_is_short_where_only_its_code_is_tested(monkeypatch):
     profile = current_profile()
     assert profile.epochs(10, profile.max_macs // 3) == 3
     assert profile.epochs(10, 2 * profile.max_macs) == 1 and seeds(3) == range(1)
+    assert study_steps(400) == profile.max_study_steps < 400 and study_steps(5) == 5
     for name in ("quick", "full"):
         monkeypatch.setenv("BOOK_PROFILE", name)
         assert current_profile().epochs(10, 10**14) == 10 and seeds(3) == range(3)
+        assert study_steps(400) == 400
 
 
 def test_large_images_have_tighter_limits(monkeypatch):
