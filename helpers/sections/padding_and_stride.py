@@ -15,11 +15,9 @@ def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
     """
     span = d * (k - 1) + 1  # first to last cell
     if min(n, k, s, d) < 1 or p < 0:
-        numbers = f"{n=}, {k=}, {s=}, {d=} < 1, or {p=} < 0"
-        raise ValueError(numbers)
+        raise ValueError(f"{n=}, {k=}, {s=}, {d=} < 1, or {p=} < 0")
     if span > n + 2 * p:
-        cells = f"{span} cells do not fit in {n} + 2·{p}"
-        raise ValueError(cells)
+        raise ValueError(f"{span} cells do not fit in {n} + 2·{p}")
     return (n + 2 * p - span) // s + 1
 
 
@@ -29,8 +27,7 @@ Pair = int | tuple[int, int]
 
 def pair(value: Pair) -> tuple[int, int]:
     """The pair that a number stands for."""
-    one = isinstance(value, int)
-    return (value, value) if one else value
+    return (value, value) if isinstance(value, int) else value
 
 
 def window(i: int, k: int, s: int, d: int) -> slice:
@@ -39,26 +36,22 @@ def window(i: int, k: int, s: int, d: int) -> slice:
 
 
 def zero_pad(X: Tensor, p_h: int, p_w: int) -> Tensor:
-    """X (n_h, n_w) in a frame of p_h and p_w zeros."""
+    """X (n_h, n_w) with p_h rows and p_w columns of zeros.
+
+    That many on each side.
+    """
     n_h, n_w = X.shape
     padded = X.new_zeros(n_h + 2 * p_h, n_w + 2 * p_w)
     padded[p_h : p_h + n_h, p_w : p_w + n_w] = X
     return padded
 
 
-def strided_corr2d(
-    X: Tensor,
-    K: Tensor,
-    p: Pair = 0,
-    s: Pair = 1,
-    d: Pair = 1,
-) -> Tensor:
+def strided_corr2d(X: Tensor, K: Tensor, p: Pair = 0, s: Pair = 1, d: Pair = 1) -> Tensor:
     """Cross-correlate X, padded with zeros, with K.
 
     Shapes (n_h, n_w) and (k_h, k_w).
     """
     p, s, d = pair(p), pair(s), pair(d)
-    # once for the height, once for the width
     m_h, m_w = map(out_size, X.shape, K.shape, p, s, d)
     dtype = torch.result_type(X, K)
     Y = X.new_zeros(m_h, m_w, dtype=dtype)
