@@ -647,7 +647,8 @@ OTHER_FRAMEWORK = Code(
         ),
         Mistake(
             "One padding for all sizes",
-            "(k − 1) // 2 on both sides is PyTorch's padding: it does not depend on n. This one does.",
+            "That is PyTorch's padding, (k − 1) // 2 on both sides: it does not depend on n. This "
+            "one does.",
             {"total // 2, total - total // 2": "(k - 1) // 2, (k - 1) // 2"},
         ),
         Mistake(
