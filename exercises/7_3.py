@@ -454,6 +454,11 @@ STRIDE_AUDIO = Code(
             {"abs(f - round(f / rate) * rate)": "rate - f if f > rate / 2 else f"},
         ),
         Mistake(
+            "Folded once, and no more",
+            "A tone above r/s itself is first brought down by whole multiples of r/s.",
+            {"abs(f - round(f / rate) * rate)": "min(f, abs(rate - f))"},
+        ),
+        Mistake(
             "Reckoned with the old rate",
             "After the stride there are only r/s samples a second; that is where tones fold.",
             {"rate = r / s": "rate = r"},
@@ -639,6 +644,12 @@ OTHER_FRAMEWORK = Code(
             "The padding of PyTorch",
             "k // 2 on both sides does not depend on n. Add only what the last window still needs.",
             {"total // 2, total - total // 2": "k // 2, k // 2"},
+        ),
+        Mistake(
+            "One padding for all sizes",
+            "That is PyTorch's padding, (k − 1) // 2 on both sides: it does not depend on n. This "
+            "one does.",
+            {"total // 2, total - total // 2": "(k - 1) // 2, (k - 1) // 2"},
         ),
         Mistake(
             "The padding of stride 1",

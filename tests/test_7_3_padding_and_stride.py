@@ -167,6 +167,8 @@ def test_use_counts_by_hand():
     assert page.use_count(6, 3, 1, 2)[0].tolist() == [1, 2, 1, 2, 1, 1]
     assert (page.use_count(5, 3, 2) == 9).all()
     assert (page.use_count(6, 3, 1, mode="circular") == 9).all()
+    assert (page.use_count(6, 3, 1, mode="replicate") == 9).all()
+    assert page.use_count(6, 3, 1, mode="reflect")[2].tolist() == [6, 12, 9, 9, 12, 6]
 
 
 @pytest.mark.parametrize(("n", "k", "p", "s"), [(6, 3, 1, 2), (7, 4, 0, 3), (5, 2, 1, 1)])
@@ -243,23 +245,6 @@ def test_zeros_move_the_means_of_random_features_more_than_copies_do():
     noise = torch.randn(2_000, 1, 12, 12)
     zeros, copies = (sum(uneven(rule) for _ in range(4)) / 4 for rule in ("zeros", "replicate"))
     assert zeros > 2 * copies
-
-
-def test_jumps_of_a_ramp_show_the_seam_and_nothing_else(monkeypatch):
-    """Columns 0, 2, 4 … of 48 pixels are columns 0, 1, 2 … of the patches."""
-    ramp = torch.arange(48.0).expand(3, 48, 48)
-    jumps = lift("7-3-padding-and-stride").jumps
-    monkeypatch.setitem(jumps.__globals__, "photograph", lambda name: ramp)
-    step = 2 / float(F.avg_pool2d(ramp[:1], 2).std())
-    true = jumps("ramp", False).float()
-    assert true.shape == (2, 12, 5)
-    torch.testing.assert_close(true, torch.full_like(true, step))
-    circle = jumps("ramp", True).float()
-    own = circle[..., 2]
-    torch.testing.assert_close(own[:, :-1], true[:, :-1, 2])
-    torch.testing.assert_close(own[:, -1], torch.full_like(own[:, -1], 11 * step))
-    for shift in range(-2, 3):
-        torch.testing.assert_close(circle[..., 2 + shift], own.roll(-shift, 1))
 
 
 def test_zeros_leak_six_pixels_far():

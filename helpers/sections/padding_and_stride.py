@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
-    """Number of positions of a window on a row of cells.
+    """Number of positions of a window on a row.
 
-    n cells, p more on each side; k cells in the window, d apart; steps
-    of s. Raises ValueError where a number makes no sense or the window
-    does not fit.
+    n cells, p more on each side; k cells in the window,
+    d apart; steps of s. Raises ValueError where a number
+    makes no sense or the window does not fit.
     """
-    span = d * (k - 1) + 1  # from the window's first cell to its last
+    span = d * (k - 1) + 1  # first to last cell
     if min(n, k, s, d) < 1 or p < 0:
         raise ValueError(f"{n=}, {k=}, {s=}, {d=} < 1, or {p=} < 0")
     if span > n + 2 * p:
@@ -21,7 +21,8 @@ def out_size(n: int, k: int, p: int = 0, s: int = 1, d: int = 1) -> int:
     return (n + 2 * p - span) // s + 1
 
 
-Pair = int | tuple[int, int]  # for both directions, or (height, width)
+# One number for both directions, or (height, width).
+Pair = int | tuple[int, int]
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -30,12 +31,15 @@ def pair(value: Pair) -> tuple[int, int]:
 
 
 def window(i: int, k: int, s: int, d: int) -> slice:
-    """The cells that window number i reads: k of them, d apart."""
+    """The k cells, d apart, that window i reads."""
     return slice(i * s, i * s + d * (k - 1) + 1, d)
 
 
 def zero_pad(X: Tensor, p_h: int, p_w: int) -> Tensor:
-    """X (n_h, n_w) in a frame of zeros, p_h high and p_w wide."""
+    """X (n_h, n_w) with p_h rows and p_w columns of zeros.
+
+    That many on each side.
+    """
     n_h, n_w = X.shape
     padded = X.new_zeros(n_h + 2 * p_h, n_w + 2 * p_w)
     padded[p_h : p_h + n_h, p_w : p_w + n_w] = X
@@ -43,10 +47,14 @@ def zero_pad(X: Tensor, p_h: int, p_w: int) -> Tensor:
 
 
 def strided_corr2d(X: Tensor, K: Tensor, p: Pair = 0, s: Pair = 1, d: Pair = 1) -> Tensor:
-    """Cross-correlate X (n_h, n_w), in zeros, with K (k_h, k_w)."""
+    """Cross-correlate X, padded with zeros, with K.
+
+    Shapes (n_h, n_w) and (k_h, k_w).
+    """
     p, s, d = pair(p), pair(s), pair(d)
     m_h, m_w = map(out_size, X.shape, K.shape, p, s, d)
-    Y = X.new_zeros(m_h, m_w, dtype=torch.result_type(X, K))
+    dtype = torch.result_type(X, K)
+    Y = X.new_zeros(m_h, m_w, dtype=dtype)
     padded = zero_pad(X, *p)
     for i, j in product(range(m_h), range(m_w)):
         rows = window(i, K.shape[0], s[0], d[0])
