@@ -318,6 +318,20 @@ def max_from_relu(X, k):
 """,
         ),
         Mistake(
+            "Right along the rows; the columns are still to do",
+            "Do the same once more in the other direction. Cut off what does not fill a window.",
+            ROWS.replace("range(2)", "range(1)")
+            .replace("X[: len(X) // k * k]", "X")
+            .replace("t.T", "t")
+            .replace("STEP", "F.relu(t - v) + v"),
+        ),
+        Mistake(
+            "The rest is still in",
+            "Cut off what does not fill a window: `X.shape[0] // k * k` rows stay. Do the same "
+            "with the columns.",
+            ROWS.replace("X[: len(X) // k * k]", "X").replace("STEP", "F.relu(t - v) + v"),
+        ),
+        Mistake(
             "The windows overlap",
             "The windows tile the matrix: the stride is k.",
             """

@@ -10,6 +10,7 @@ import { clamp, diverging, html, paint, plural } from "./view.js";
 /** Side of the image, in pixels; the digit is in its middle. */
 const FRAME = 32;
 const [FARTHEST, STRIDE] = [4, 2];
+const WHOLE = " The pooled map is the old one, moved by whole cells: difference 0.";
 const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
 
 /** The image, with the digit moved. @param {number[]} digit @param {number} right @param {number} down */
@@ -93,19 +94,19 @@ export function measure({ digit, low, right, down, k, mean }) {
   return { X, now, pooled: pooled[0], rested: pooled[1], bare, alone, left };
 }
 
-/** @param {number} share */
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
 
 /** @param {State} state */
 export function say(state) {
-  const { low, right, down, k, mean } = state;
-  const { bare, alone, left } = compare(state);
+  const [{ low, right, down, k, mean }, { bare, alone, left }] = [state, compare(state)];
   const across = `${plural(Math.abs(right), "pixel")} to the ${right < 0 ? "left" : "right"}`;
   const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
   const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride 2`;
   const changes = `the full map changes by ${percent(bare)}, after the stride alone by ${percent(alone)}`;
-  const moved = `From an ${low ? "odd" : "even"} row, ${across} and ${along}`;
-  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.`;
+  const whole = (right || down) && passesOn(state) ? WHOLE : "";
+  const end = Math.max(Math.abs(right), Math.abs(down)) === FARTHEST ? " It moves no further." : "";
+  const moved = `From an ${low ? "even" : "odd"} place, ${across} and ${along}`;
+  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.${whole}${end}`;
 }
 
 /** The sum of some maps, for the eye. @param {number[][]} maps */
@@ -128,7 +129,7 @@ function build(live) {
   edge.parentElement?.classList.add("tiled");
   live.slider("k", { name: "window", min: 1, max: 6, show: (k) => `${k}×${k}` });
   live.choice("Pooling", { maximum: { mean: false }, mean: { mean: true } });
-  live.choice("Start", { "even row": { low: 0 }, "odd row": { low: 1 } });
+  live.choice("Upper edge", { "odd place": { low: 0 }, "even place": { low: 1 } });
 
   /** @param {number} right @param {number} down */
   const go = (right, down) =>
@@ -189,11 +190,11 @@ export const view = {
   name: "pooling", build, say,
   invite: "Move the digit, change the pooling, and try to",
   tries: [
-    { ask: "halve what one pixel changes after the stride alone",
+    { ask: "bring “after pooling” below half of “stride alone”, by a move of one pixel",
       met: (state) => byOne(state, ({ left, alone }) => left < alone / 2) },
     { ask: "find a move that pooling just passes on",
       met: (state) => !!(state.right || state.down) && passesOn(state) },
-    { ask: "find one pixel after which pooling is worse than the stride alone",
+    { ask: "find a move by one pixel after which pooling is worse than the stride alone",
       met: (state) => byOne(state, ({ left, alone }) => left > alone + 0.02) },
   ],
 };

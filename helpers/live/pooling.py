@@ -14,7 +14,8 @@ from helpers.live.view import View
 
 STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
 MARGIN = 6  # empty pixels around the digit
-STRIDE = 2
+FARTHEST, STRIDE = 4, 2
+WHOLE = " The pooled map is the old one, moved by whole cells: difference 0."
 NAMES = "digit", "edges", "pooled edges", "their change"
 
 
@@ -25,12 +26,12 @@ def shift_and_pool(k: int = 2, right: int = 1, mean: bool = False, low: int = 0)
         k: Window of the pooling, 1 to 6.
         right: How far the digit is moved to the right, -4 to 4 pixels.
         mean: Take the mean of each window, not the largest value.
-        low: Rows that the digit rests below the middle, 0 (an even row) or 1 (an odd one).
+        low: Rows that the digit rests below the middle: 0 (its upper edge at an odd place) or 1.
 
     Raises:
         ValueError: A number is outside its range.
     """
-    limits = {"k": (k, 1, 6), "right": (right, -4, 4), "low": (low, 0, 1)}
+    limits = {"k": (k, 1, 6), "right": (right, -FARTHEST, FARTHEST), "low": (low, 0, 1)}
     for name, (value, least, most) in limits.items():
         if value not in range(least, most + 1):
             raise ValueError(f"{name} = {value}: choose a whole number from {least} to {most}.")
@@ -48,10 +49,14 @@ def shift_and_pool(k: int = 2, right: int = 1, mean: bool = False, low: int = 0)
     pixels = (
         f"{abs(right)} pixel{'s' * (abs(right) != 1)} to the {'left' if right < 0 else 'right'}"
     )
+    after, before = (A.flatten(2) for A in pooled)
+    whole = right and right % STRIDE == 0
+    whole = whole and torch.equal(after, before.roll(right // STRIDE, -1))
     says = (
-        f"From an {('even', 'odd')[low]} row, {pixels} and 0 down: the full map changes by {bare}, "
-        f"after the stride alone by {alone}, "
+        f"From an {('odd', 'even')[low]} place, {pixels} and 0 down: "
+        f"the full map changes by {bare}, after the stride alone by {alone}, "
         f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {STRIDE} by {left}."
+        f"{WHOLE if whole else ''}{' It moves no further.' if abs(right) == FARTHEST else ''}"
     )
     state = {"digit": digit.flatten().int().tolist(), "low": low, "right": right, "down": 0}
     state |= {"k": k, "mean": mean}

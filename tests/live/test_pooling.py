@@ -57,9 +57,15 @@ def test_pooling_passes_a_move_on_where_the_stride_divides_it(call):
 
 
 @pytest.mark.parametrize("low", [0, 1])
-def test_the_figure_without_a_script_says_what_the_view_says(call, low):
-    view = shift_and_pool(k=3, right=-2, mean=True, low=low)
-    assert call("pooling", "say", [[view.state]]) == [view.says]
+@pytest.mark.parametrize("mean", [False, True])
+def test_the_figure_without_a_script_says_what_the_view_says(call, low, mean):
+    cases = itertools.product((1, 2, 3), range(-4, 5))
+    views = [shift_and_pool(k, right, mean, low) for k, right in cases]
+    assert call("pooling", "say", [[view.state] for view in views]) == [view.says for view in views]
+    ends = [view.says.endswith("moves no further.") for view in views]
+    assert ends == 3 * [True, *7 * [False], True]
+    whole = ["difference 0" in view.says for view in views]
+    assert whole == 3 * [True, False, True, False, False, False, True, False, True]
 
 
 def test_what_the_sliders_cannot_show_is_refused():
@@ -85,37 +91,38 @@ def test_the_digit_by_keyboard_mouse_and_touch(page):
     digit = page.get_by_role("slider", name="Digit")
     digit.focus()
     page.keyboard.press("ArrowRight")
-    says(page, "From an even row, 2 pixels to the right and 0 down")
+    says(page, "From an odd place, 2 pixels to the right and 0 down")
+    says(page, "The pooled map is the old one, moved by whole cells: difference 0.")
     page.wait_for_selector("li.met:has-text('just passes on')")
     box = digit.bounding_box()
     corner = box["x"] + 5, box["y"] + 5
     page.mouse.move(*corner)
     page.mouse.down()
-    says(page, "From an even row, 2 pixels to the right and 0 down")  # a press alone moves nothing
+    says(page, "From an odd place, 2 pixels to the right and 0 down")  # a press alone moves nothing
     cell = box["width"] / 32
     page.mouse.move(corner[0] - 3 * cell, corner[1] + 2 * cell, steps=3)
     page.mouse.up()
-    says(page, "From an even row, 1 pixel to the left and 2 down")
+    says(page, "From an odd place, 1 pixel to the left and 2 down")
     page.get_by_role("button", name="Move up").tap()
     page.get_by_role("button", name="Move right").tap()
-    says(page, "From an even row, 0 pixels to the right and 1 down")
+    says(page, "From an odd place, 0 pixels to the right and 1 down")
     assert digit.evaluate("e => getComputedStyle(e).touchAction") == "none"
 
 
 def test_goals(page):
     page.get_by_role("slider", name="window").fill("6")
-    page.wait_for_selector("li.met:has-text('halve')")
+    page.wait_for_selector("li.met:has-text('half of')")
     page.get_by_role("slider", name="window").fill("1")
     says(page, "after the stride alone by 47 %, after a 1×1 maximum at stride 2 by 47 %")
     page.get_by_role("button", name="Move left").click()
     page.get_by_role("button", name="Move down").click()
-    says(page, "From an even row, 0 pixels to the right and 1 down: the full map changes by 72 %")
+    says(page, "From an odd place, 0 pixels to the right and 1 down: the full map changes by 72 %")
     assert page.locator("li.met:has-text('worse')").count() == 0
     page.get_by_role("slider", name="window").fill("2")
     says(page, "after the stride alone by 40 %, after a 2×2 maximum at stride 2 by 53 %.")
     page.wait_for_selector("li.met:has-text('worse')")
-    page.get_by_role("button", name="odd row").click()
-    says(page, "From an odd row, 0 pixels to the right and 1 down: the full map changes by 72 %")
+    page.get_by_role("button", name="even place").click()
+    says(page, "From an even place, 0 pixels to the right and 1 down: the full map changes by 72 %")
     says(page, "after the stride alone by 93 %, after a 2×2 maximum at stride 2 by 62 %.")
     page.get_by_role("button", name="Reset").click()
     says(page, "the full map changes by 47 %")
