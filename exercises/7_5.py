@@ -326,12 +326,6 @@ def max_from_relu(X, k):
             .replace("STEP", "F.relu(t - v) + v"),
         ),
         Mistake(
-            "The rest is still in",
-            "Cut off what does not fill a window: `X.shape[0] // k * k` rows stay. Do the same "
-            "with the columns.",
-            ROWS.replace("X[: len(X) // k * k]", "X").replace("STEP", "F.relu(t - v) + v"),
-        ),
-        Mistake(
             "The windows overlap",
             "The windows tile the matrix: the stride is k.",
             """

@@ -10,7 +10,6 @@ import { clamp, diverging, html, paint, plural } from "./view.js";
 /** Side of the image, in pixels; the digit is in its middle. */
 const FRAME = 32;
 const [FARTHEST, STRIDE] = [4, 2];
-const WHOLE = " The pooled map is the old one, moved by whole cells: difference 0.";
 const KERNEL = [1, 0, -1, 2, 0, -2, 1, 0, -1].map((weight) => weight / 4);
 
 /** The image, with the digit moved. @param {number[]} digit @param {number} right @param {number} down */
@@ -98,15 +97,14 @@ const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
 
 /** @param {State} state */
 export function say(state) {
-  const [{ low, right, down, k, mean }, { bare, alone, left }] = [state, compare(state)];
+  const { low, right, down, k, mean, bare, alone, left } = { ...state, ...compare(state) };
   const across = `${plural(Math.abs(right), "pixel")} to the ${right < 0 ? "left" : "right"}`;
   const along = `${Math.abs(down)} ${down < 0 ? "up" : "down"}`;
   const way = `${k}×${k} ${mean ? "mean" : "maximum"} at stride 2`;
   const changes = `the full map changes by ${percent(bare)}, after the stride alone by ${percent(alone)}`;
-  const whole = (right || down) && passesOn(state) ? WHOLE : "";
-  const end = Math.max(Math.abs(right), Math.abs(down)) === FARTHEST ? " It moves no further." : "";
+  const whole = passesOn(state) ? " The old pooled map, only moved: difference 0." : "";
   const moved = `From an ${low ? "even" : "odd"} place, ${across} and ${along}`;
-  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.${whole}${end}`;
+  return `${moved}: ${changes}, after a ${way} by ${percent(left)}.${whole}`;
 }
 
 /** The sum of some maps, for the eye. @param {number[][]} maps */
@@ -177,24 +175,25 @@ function build(live) {
  * @param {State} state @param {(maps: ReturnType<typeof measure>) => boolean} so */
 const byOne = (state, so) => Math.abs(state.right) + Math.abs(state.down) === 1 && so(compare(state));
 
-/** Whether pooled(moved) is moved(pooled); empty margins take in what leaves a row. @param {State} state */
+/** Whether the digit is moved, and pooled(moved) is moved(pooled); empty margins take in what leaves a row.
+ * @param {State} state */
 export function passesOn(state) {
   const { pooled, rested } = compare(state);
   const by = (Math.sqrt(pooled[0].length) * state.down + state.right) / STRIDE;
-  return [state.right, state.down].every((pixels) => pixels % STRIDE === 0) && pooled.every((map, at) =>
+  const even = [state.right, state.down].every((pixels) => pixels % STRIDE === 0);
+  return by !== 0 && even && pooled.every((map, at) =>
     map.every((value, to) => Math.abs(value - (rested[at][to - by] ?? 0)) < 1e-6));
 }
 
 /** @type {import("./view.js").View<State>} */
 export const view = {
   name: "pooling", build, say,
-  invite: "Move the digit, change the pooling, and try to",
+  invite: "Move the digit up to 4 pixels, change pooling, try to",
   tries: [
-    { ask: "bring “after pooling” below half of “stride alone”, by a move of one pixel",
+    { ask: "by one pixel, bring 'after pooling' below half of 'stride alone'",
       met: (state) => byOne(state, ({ left, alone }) => left < alone / 2) },
-    { ask: "find a move that pooling just passes on",
-      met: (state) => !!(state.right || state.down) && passesOn(state) },
-    { ask: "find a move by one pixel after which pooling is worse than the stride alone",
+    { ask: "find a move that pooling just passes on", met: passesOn },
+    { ask: "by one pixel, make pooling worse than the stride alone",
       met: (state) => byOne(state, ({ left, alone }) => left > alone + 0.02) },
   ],
 };

@@ -15,7 +15,7 @@ from helpers.live.view import View
 STYLE = "text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #24292f }"
 MARGIN = 6  # empty pixels around the digit
 FARTHEST, STRIDE = 4, 2
-WHOLE = " The pooled map is the old one, moved by whole cells: difference 0."
+WHOLE = " The old pooled map, only moved: difference 0."
 NAMES = "digit", "edges", "pooled edges", "their change"
 
 
@@ -56,7 +56,7 @@ def shift_and_pool(k: int = 2, right: int = 1, mean: bool = False, low: int = 0)
         f"From an {('odd', 'even')[low]} place, {pixels} and 0 down: "
         f"the full map changes by {bare}, after the stride alone by {alone}, "
         f"after a {k}×{k} {'mean' if mean else 'maximum'} at stride {STRIDE} by {left}."
-        f"{WHOLE if whole else ''}{' It moves no further.' if abs(right) == FARTHEST else ''}"
+        f"{WHOLE if whole else ''}"
     )
     state = {"digit": digit.flatten().int().tolist(), "low": low, "right": right, "down": 0}
     state |= {"k": k, "mean": mean}
