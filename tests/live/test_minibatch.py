@@ -175,7 +175,7 @@ def test_goals(page):
     page.get_by_role("button", name="layer").click()
     page.wait_for_selector("li.met:has-text('no other example')")
     page.wait_for_selector(".choice[inert]:has-text('prediction')")
-    says(page, "Example 2, channel 1, in training as in prediction: ")
+    says(page, "Example 2, channel 2, in training as in prediction: ")
     assert page.locator(".stage text.left").first.text_content().startswith("ex. 2: ")
     page.get_by_role("button", name="batch").click()
     page.wait_for_selector(".choice:not([inert]):has-text('prediction')")
