@@ -367,8 +367,8 @@ BRAKE = Values(
     name="brake",
     shows=(
         "What counts is the direction of the weights, and long weights turn slowly. At rate 1 the "
-        "network normalised at each step learns. The brake may have a part in it; but normalised "
-        "values cannot run away in any case."
+        "network normalised at each step learns. The brake may have a part in it; but the mean "
+        "square of a normalised channel stays the same in any case."
     ),
     parts={
         "output": Part(

@@ -238,8 +238,15 @@ def test_noise_is_new_at_each_step_and_in_training_alone():
     assert 0.4 < first.std(0).square().mean().sqrt() < 0.6  # among the examples of a channel
     assert abs(torch.corrcoef(torch.stack([first.mean(0), second.mean(0)]))[0, 1]) < 0.2
     assert layer.eval()(Z) is Z
-    norm, X = page.shaken(3), torch.rand(4, 3, 2, 2)
-    assert norm(X).shape == X.shape and norm[0].num_batches_tracked == 1
+    assert layer.train()(torch.rand(4, 3, 2, 2)).shape == (4, 3, 2, 2)
+
+
+def test_steady_noise_has_one_law():
+    layer, Z = page.SteadyNoise(), torch.zeros(2000, 500)
+    torch.manual_seed(0)
+    Y = layer(Z)
+    assert Y.mean(0).std() < 0.05  # no channel moves as a whole
+    assert 0.65 < Y.std() < 0.75  # as that of the other noise, over many steps
 
 
 def test_normalised_once_is_normalised_on_that_batch():

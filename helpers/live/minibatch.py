@@ -50,7 +50,7 @@ def drag_a_batch(X: Tensor | None = None, method: str = "batch", training: bool 
     mode = "training" if training else "prediction"
     state = {
         "X": values, "first": values, "mean": mean.tolist(), "variance": variance.tolist(),
-        "method": method, "mode": mode, "at": SIDE,
+        "method": method, "mode": mode, "at": SIDE + 1,
     }  # fmt: skip
     hat = normalise(X.float(), method, training, mean, variance)
     return View(
@@ -73,13 +73,13 @@ def normalise(X: Tensor, method: str, training: bool, mean: Tensor, variance: Te
 
 def say(X: Tensor, hat: Tensor, method: str, mode: str) -> str:
     """The marked value in one sentence, as the script says it."""
-    x, z = float(X[1, 0]), float(hat[1, 0])
-    shared = X[:, 0] if method == "batch" else X[1, : SIDE // GROUPS[method]]
+    x, z = float(X[1, 1]), float(hat[1, 1])
+    shared = X[:, 1] if method == "batch" else X[1, : SIDE // GROUPS[method]]
     mu, sigma = float(shared.mean()), float(shared.std(correction=0))
     ratio = f"({plain(x)} − {term(mu)}) / {term(sigma)} = {plain(z)}"
     out = f"{GAMMA} × {term(z)} + {BETA} = {plain(GAMMA * z + BETA)}"
     mode = mode if method == "batch" else "training as in prediction"
-    return f"Example 2, channel 1, in {mode}: {ratio}, then {out}. Nothing has moved."
+    return f"Example 2, channel 2, in {mode}: {ratio}, then {out}. Nothing has moved."
 
 
 def plain(value: float) -> str:
@@ -136,7 +136,7 @@ def draw(X: Tensor, Y: Tensor, method: str) -> str:
             line = f"M{start[0]:g} {start[1]:g}L{end[0]:g} {end[1]:g}"
             marks.append(f'<g class="e{example + 1}"><path class="wire" d="{line}"/>')
             for u, v in (start, end):
-                now = " now" if (example, channel) == (1, 0) else ""
+                now = " now" if (example, channel) == (1, 1) else ""
                 marks.append(f'<circle class="dot{now}" cx="{u:g}" cy="{v:g}" r="7.5"/>')
                 marks.append(f'<text class="name" x="{u:g}" y="{v + 0.5:g}">{example + 1}</text>')
             marks.append("</g>")

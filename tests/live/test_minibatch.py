@@ -87,11 +87,11 @@ def test_python_says_what_pytorch_computes(method, training):
     mode = "training" if training else "prediction"
     mode = mode if method == "batch" else "training as in prediction"
     assert state.says.startswith(
-        f"Example 2, channel 1, in {mode}: "
+        f"Example 2, channel 2, in {mode}: "
         + {
-            "batch": "(5 − 3) / 2 = 1, then 2 × 1 + 1 = 3.",
-            "layer": "(5 − 1) / 2.92 = 1.37, then 2 × 1.37 + 1 = 3.74.",
-            "group": "(5 − 3.5) / 1.5 = 1, then 2 × 1 + 1 = 3.",
+            "batch": "(2 − 1) / 3 = 0.33, then 2 × 0.33 + 1 = 1.67.",
+            "layer": "(2 − 1) / 2.92 = 0.34, then 2 × 0.34 + 1 = 1.69.",
+            "group": "(2 − 3.5) / 1.5 = −1, then 2 × (−1) + 1 = −1.",
         }[method]
     )
 
@@ -133,11 +133,12 @@ def dot(page, example: int, channel: int) -> tuple[float, float]:
 def test_the_batch_by_keyboard(page):
     page.get_by_role("slider", name="Marked value").focus()
     page.keyboard.press("ArrowRight")
-    says(page, "3 other outputs have moved, of examples 1, 3 and 4, by up to 0.46.")
+    says(page, "3 other outputs have moved, of examples 1, 3 and 4, by up to 0.23.")
     page.keyboard.press("End")
-    says(page, "Example 2, channel 1, in training: (10 − ")
+    says(page, "Example 2, channel 2, in training: (10 − ")
     page.keyboard.press("ArrowDown")
-    says(page, "Example 2, channel 2, in training: (2 − 1) / 3 = 0.33")
+    says(page, "Example 2, channel 3, in training: (0 − 4) / 4 = −1")
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
     says(page, "Example 1, channel 4")
@@ -174,7 +175,7 @@ def test_goals(page):
     page.get_by_role("button", name="layer").click()
     page.wait_for_selector("li.met:has-text('no other example')")
     page.wait_for_selector(".choice[inert]:has-text('prediction')")
-    says(page, "Example 2, channel 1, in training as in prediction: ")
+    says(page, "Example 2, channel 2, in training as in prediction: ")
     assert page.locator(".stage text.left").first.text_content().startswith("ex. 2: ")
     page.get_by_role("button", name="batch").click()
     page.wait_for_selector(".choice:not([inert]):has-text('prediction')")
@@ -183,9 +184,13 @@ def test_goals(page):
     assert page.locator(".beyond").count() == 0
     slider.press("End")
     page.wait_for_selector("li.met:has-text('above 4.5')")
+    assert page.locator(".beyond").count() == 0  # at 7, the edge
+    slider.press("ArrowUp")
+    slider.press("End")
+    says(page, "Example 2, channel 1, in prediction: (10 − 3) / 2 = 3.5")
     assert page.locator(".beyond").count() == 1
     page.get_by_role("button", name="Reset").click()
-    says(page, "(5 − 3) / 2 = 1, then 2 × 1 + 1 = 3. Nothing has moved.")
+    says(page, "(2 − 1) / 3 = 0.33, then 2 × 0.33 + 1 = 1.67. Nothing has moved.")
     assert page.locator("li.met").count() == 0
 
 
