@@ -122,8 +122,8 @@ def test_figures_have_captions_and_citations_a_list(notebooks, page):
 
 def test_numbers_are_those_of_the_site(notebooks):
     source, shown = find_page(SHORT).read_text(encoding="utf-8"), words(notebooks[SHORT])
-    assert "{numref}`fig-pooling-by-hand` shows both" in source
-    assert "Fig. 7.5.2 shows both" in shown and shown.startswith("# 7.5 Pooling")
+    assert "keeps the mean ({numref}`fig-pooling-by-hand`)" in source
+    assert "keeps the mean (Fig. 7.5.2)" in shown and shown.startswith("# 7.5 Pooling")
     assert "{cite:t}`lin2013`" not in shown and "Lin et al. [2013]" in words(notebooks["8-3-nin"])
     equations = "\n".join(cell.source for cell in notebooks[SHORT].cells)
     assert r"\tag{7.5.1}" in equations
