@@ -74,8 +74,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# What earlier sections built stands here as it is. The rest is packed, to be short; once the
-# cell has run, print(FILES["helpers/plotting.py"]) shows it, and print(*FILES) all names.
+# What earlier sections built stands here as it is. The rest is packed, to be short: once the
+# cell has run, print(*FILES) shows the names of all files, print(FILES[name]) one of them.
 FILES = {files}
 PACKED = {packed!r}
 

@@ -197,7 +197,8 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     """Write the notebooks of all pages, in all editions, and an archive of each edition.
 
     Raises:
-        ExtensionError: a page cannot be said in plain Markdown.
+        ExtensionError: a page cannot be said in plain Markdown; where editions are written by
+            several processes, as the text of a SphinxParallelError.
     """
     if exception or app.builder.format != "html":
         return
