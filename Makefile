@@ -67,10 +67,12 @@ notebooks: book ## notebooks that run by themselves, for instructors too; RUN=py
 
 # As many processes as there are cores, of one thread each unless OMP_NUM_THREADS asks for more.
 # Threads that wait must sleep: spinning ones take the cores from those that work.
+# Pages first, in their order: the longest file must not begin when the others are done.
 test test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
 test test-all: export OMP_NUM_THREADS ?= 1
+test test-all: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## re-execute all pages, test helpers and operators (one page: TESTS="-k 7-5-pooling")
-	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile -m "not (slow or browser)" $(TESTS)
+	$(BIN)/python -m pytest --nbval -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not (slow or browser)" $(TESTS)
 
 # TypeScript and ESLint check the scripts of live views; they need Node 20.
 $(NODE): tools/js/package-lock.json

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
@@ -253,13 +253,19 @@ def read_idx(path: Path, md5: str) -> Tensor:
     return torch.tensor(data.reshape(shape))
 
 
-def read_digits() -> tuple[ImageSet, ImageSet]:
-    """The 1,797 digits of scikit-learn, 8×8 pixels, a fifth of each class as test set."""
+@cache
+def stored_digits() -> ImageSet:
+    """All of scikit-learn's digits; its file is text, which takes long to read."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     images = torch.from_numpy((digits.images * (255 / 16)).round().astype(np.uint8))[:, None]
-    test, train = split(ImageSet(images, torch.from_numpy(digits.target).long()), 360)
+    return ImageSet(images, torch.from_numpy(digits.target).long())
+
+
+def read_digits() -> tuple[ImageSet, ImageSet]:
+    """The 1,797 digits of scikit-learn, 8×8 pixels, a fifth of each class as test set."""
+    test, train = split(stored_digits(), 360)
     return train, test
 
 

@@ -62,7 +62,7 @@ PROFILES = {
         Profile(
             "check", "digits", num_train=1_437, num_val=360, max_epochs=10, max_side=72,
             num_train_large=1_437, num_val_large=90, max_batch_large=16, width=0.25, speedup=5,
-            max_macs=10**9, max_epoch_macs=6 * 10**9, max_epoch_steps=6, max_seeds=1,
+            max_macs=10**9, max_epoch_macs=3 * 10**9, max_epoch_steps=6, max_seeds=1,
             max_study_steps=20,
         ),
         Profile(

@@ -77,7 +77,7 @@ def train(
     prepare(model, data, init, seed)
     data = copy.copy(data)
     data.seed += seed
-    profile, cost = data.profile, summary(model, (1, *data.size))
+    profile, cost = data.profile, summary(model, (1, *data.size), fields=False)
     most = max(4, profile.max_epoch_macs // cost.macs)
     data.val = part(data.val, most // 2)
     data.train = part(data.train, min(most, profile.max_epoch_steps * data.batch_size))
@@ -255,11 +255,17 @@ def syntax(function: types.FunctionType) -> list[ast.AST]:
     code = function.__code__
     return [
         node
-        for node in ast.walk(ast.parse("".join(linecache.getlines(code.co_filename))))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        and getattr(node, "name", "<lambda>") == code.co_name
+        for node in functions("".join(linecache.getlines(code.co_filename)))
+        if getattr(node, "name", "<lambda>") == code.co_name
         and [*getattr(node, "decorator_list", ()), node][0].lineno == code.co_firstlineno
     ]
+
+
+@functools.cache
+def functions(source: str) -> list[Any]:
+    """All functions that a text defines, as syntax."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
 
 
 def global_names(code: types.CodeType) -> set[str]:

@@ -7,6 +7,7 @@ passed in keeps its mode, its statistics and its lazy layers.
 import copy
 import html
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -92,12 +93,13 @@ def in_bytes(count: int) -> str:
     return f"{count} B"
 
 
-def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
+def summary(net: nn.Module, input_shape: Sequence[int], *, fields: bool = True) -> Summary:
     """Tabulate the layers of `net` in the order in which they finish.
 
     Args:
         net: Any module that takes one tensor. It is left as it was.
         input_shape: Shape of one example, without the batch, for example (1, 28, 28).
+        fields: Whether to follow the receptive fields, which takes most of the time.
 
     Returns:
         A row for each call of a module that has no children, or parameters or products of its own.
@@ -120,7 +122,7 @@ def summary(net: nn.Module, input_shape: Sequence[int]) -> Summary:
         twin = duplicate(net).to(device).eval()
         try:
             with torch.device("cpu"), torch.random.fork_rng(), torch.no_grad():  # fields are real
-                rows = trace(twin, X.to(device))
+                rows = trace(twin, X.to(device), fields)
             break
         except Exception as error:
             if device == devices[-1]:
@@ -152,12 +154,12 @@ def duplicate(net: nn.Module) -> nn.Module:
         raise ValueError(f"{type(net).__name__} keeps what cannot be copied: {error}") from error
 
 
-def trace(net: nn.Module, X: Tensor) -> list[Row]:
+def trace(net: nn.Module, X: Tensor, follow: bool) -> list[Row]:
     """Run `net` once on `X`, of shape (1, …), and list what its modules do."""
     rows: list[tuple[Row, Tensor | None]] = []
     calls: list[list[int]] = []  # of the modules that are running: products before and in children
     listed: dict[int, Tensor] = {}
-    flops, fields = FlopCounterMode(display=False), ReceptiveFields(X)
+    flops, fields = FlopCounterMode(display=False), ReceptiveFields(X) if follow else None
 
     def enter(module: nn.Module, inputs: Any) -> None:
         calls.append([flops.get_total_flops(), 0])
@@ -180,11 +182,11 @@ def trace(net: nn.Module, X: Tensor) -> list[Row]:
             del shape[batch]
         kind, macs = type(module).__name__, (total - within) // 2
         row = Row(name, kind, tuple(shape), params, macs, memory, None)
-        rows.append((row, fields.get(tensors[0]) if tensors else None))
+        rows.append((row, fields.get(tensors[0]) if fields and tensors else None))
 
     for name, module in net.named_modules():
         module.register_forward_pre_hook(enter)
         module.register_forward_hook(partial(leave, name))
-    with flops, fields:
+    with flops, fields or nullcontext():
         net(X)
-    return [replace(row, field=fields.size(field)) for row, field in rows]
+    return [replace(row, field=fields.size(field)) if fields else row for row, field in rows]

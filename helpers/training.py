@@ -74,7 +74,8 @@ class Trainer(d2l.Trainer):
         for group in self.optim.param_groups:
             if group.get("fused", False) is None:  # the optimiser can fuse, and nobody has chosen
                 group["fused"] = True
-        cost = self.cost or summary(model, next(iter(self.val_dataloader))[0].shape[1:])
+        shape = next(iter(self.val_dataloader))[0].shape[1:]
+        cost = self.cost or summary(model, shape, fields=False)
         self.cost = None
         dtype = self.dtype or fast_dtype(self.device, cost.macs)
         self.fabric = launch(self.device, dtype)

@@ -25,6 +25,7 @@ parts:
         sections:
           - file: chapters/folds
 """
+pytestmark = pytest.mark.slow  # the small book is compiled
 PAGE = Path(__file__).with_name("folds.md").read_text(encoding="utf-8")
 PRINTED = {"proof": "equals `math.floor` on 36 cases\n", "hide-output": "half a pixel\n"}
 RETURNED = {

@@ -1,5 +1,6 @@
 import copy
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -278,3 +279,15 @@ def test_fields_are_known_where_new_tensors_are_made_on_the_meta_device():
         net = nn.Sequential(nn.LazyConv2d(4, 3, padding=1), nn.MaxPool2d(2))
         table = summary(net, (1, 32, 32))
     assert [row.field for row in table.rows] == [(3, 3), (4, 4)]
+
+
+def test_without_fields_all_else_is_the_same():
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 2)
+    )
+    with_fields, without = summary(net, (1, 2, 2)), summary(net, (1, 2, 2), fields=False)
+    assert [row.field for row in without.rows] == [None] * 4
+    assert without == replace(
+        with_fields, rows=tuple(replace(r, field=None) for r in with_fields.rows)
+    )
+    assert [row.field for row in with_fields.rows] == [(3, 3), (4, 4), (2, 2), (2, 2)]

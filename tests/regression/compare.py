@@ -48,11 +48,11 @@ _STATE = re.compile(r'<script\b[^>]*\bclass="state"[^>]*>(.*?)</script>', re.DOT
 _SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _MAGIC_ERROR = re.compile(r"^UsageError: .*", re.MULTILINE)
-_TIMING = re.compile(r"(?:CPU times|Wall time): .*|\S+ \S+ ± .* per loop .*")
+_TIMING = re.compile(r"(?:CPU times|Wall time): .*|(?<!\S)\S+ \S+ ± .* per loop .*")
 _UNSTABLE = {
     "a memory address": re.compile(r"0x[0-9a-fA-F]{8,}"),
     "an absolute path": re.compile(
-        r"(?<![\w.~-])/(?:home|root|tmp|usr|opt|var|mnt|Users|work)/\S*|\S*site-packages\S*"
+        r"(?<![\w.~-])/(?:home|root|tmp|usr|opt|var|mnt|Users|work)/\S*|(?<!\S)\S*site-packages\S*"
         r"|\b[A-Z]:\\Users\\\S*"
     ),
 }

@@ -18,7 +18,15 @@ import tempfile
 import threading
 from pathlib import Path
 
-LOADED = ["torch", "torchvision", "pandas", "requests", "scipy.signal", "sklearn.datasets"]
+LOADED = [
+    "ipykernel.kernelapp",
+    "torch",
+    "torchvision",
+    "pandas",
+    "requests",
+    "scipy.signal",
+    "sklearn.datasets",
+]
 STREAMS = [0, 1, 2]
 HERE = str(Path(__file__).resolve())
 
