@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import matplotlib
@@ -30,7 +31,12 @@ PUBLISHED = {
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what asks for a browser or the compiled site: `make test-all` tests that."""
+    """Mark what asks for a browser or the compiled site: `make test-all` tests that.
+
+    Pages come first, then the files with the most tests, so that the last ones are short.
+    """
+    many = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.suffix != ".ipynb", -many[item.path]))
     for item in items:
         if {"browser", "log"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.browser)
