@@ -8,6 +8,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -228,15 +229,22 @@ def named(cells: list[NotebookNode]) -> set[str]:
 
 @cache
 def histories(page: Path) -> str:
-    """Of a page's recording what other pages read: a notebook of the histories in its outputs."""
+    """Of a page's recording what other pages read: its histories, to six digits, as a notebook."""
     recorded = read_recording(page.with_suffix(".ipynb")).cells
     kept = new_code_cell(id="histories")
     for cell in recorded:
         for output in cell.get("outputs", []):
-            data = {k: v for k, v in output.get("data", {}).items() if k == HISTORY_TYPE}
-            if data:
-                kept.outputs.append(new_output("display_data", data=data))
+            if HISTORY_TYPE in (data := output.get("data", {})):
+                short = {name: to_six_digits(value) for name, value in data[HISTORY_TYPE].items()}
+                kept.outputs.append(new_output("display_data", data={HISTORY_TYPE: short}))
     return json.dumps(new_notebook(cells=[kept]), indent=1)
+
+
+def to_six_digits(value: Any) -> Any:
+    """A number rounded, in lists too; anything else as it is."""
+    if isinstance(value, list):
+        return [to_six_digits(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def literal(text: str) -> str:

@@ -228,7 +228,13 @@ def test_a_page_brings_the_histories_that_it_reads():
     assert len(kept) == 7
     for name in kept:
         (cell,) = nbformat.reads(files[name], as_version=4).cells
-        assert not cell.source and len(cell.outputs) == len(recorded_histories(Path(name).stem))
+        recorded = recorded_histories(Path(name).stem)
+        assert not cell.source and len(cell.outputs) == len(recorded)
+        for output, history in zip(cell.outputs, recorded, strict=True):
+            (kept,) = output.data.values()
+            losses = kept["train_loss"]
+            assert losses == pytest.approx(history.train_loss, rel=1e-5) and kept["size"]
+            assert all(len(f"{loss:.15g}") <= 12 for loss in losses)  # sixteen digits take twice
 
 
 @pytest.mark.parametrize("text", ["plain\n", "back\\slash\n", "'''", "ends with '", "\\"])
