@@ -31,6 +31,7 @@ DEFINED = re.compile(r"^[ \t]*(?:def|class)\s+(\w+)", re.M)
 LONGEST = 40  # characters of a term that is stressed where it is defined
 SENTENCE = (".", ":", "?", "!")  # ends of what is stressed, but is no term
 SOURCES = "Sources"  # how a section's title begins where stress marks the titles of works
+PRINTED, SPAN = re.compile(r"<pre\b.*?</pre>", re.S), re.compile(r"</?span\b[^>]*>")
 NAME = re.compile(r"[A-Za-z_]\w{2,}")
 
 
@@ -40,7 +41,8 @@ def sections(html: str) -> Iterator[tuple[dict[str, str], set[str]]]:
     A section has an anchor, a title, text, names in its code, and what it defines: in code,
     or in prose by stressing it.
     """
-    article = BeautifulSoup(html, "html.parser").find("article")
+    plain = PRINTED.sub(lambda block: SPAN.sub("", block[0]), html)  # colours are half of all tags
+    article = BeautifulSoup(plain, "html.parser").find("article")
     if article is None:
         return
     for tag in article.find_all(is_left_out):
