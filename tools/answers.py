@@ -112,7 +112,7 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(item) for item in value]
     if isinstance(value, float):
-        value = float(f"{value:.6g}")
+        value = float(f"{round(value, 12):.6g}")  # what is left of a difference is 0
         return int(value) if value.is_integer() else value
     if isinstance(value, bool | int | str):
         return value
