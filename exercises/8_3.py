@@ -37,7 +37,7 @@ POINTWISE = Values(
                 (222_308, "each weight is used at every place: multiply by the places."),
                 (223_054, "each weight is used at every place; biases do not count."),
                 (184_824_712, "that is two layers in each block; count one."),
-                (92_920_894, "a multiply–add is a product of a weight; biases do not count."),
+                (92_920_894, "a multiply–add is one product with a weight; biases do not count."),
                 (92_409_856, "the last block, with 10 channels on 5×5 places, has one too."),
                 (508_538, "each of c channels has a weight for each of the c before: c², not c."),
             ],
@@ -76,6 +76,7 @@ THREE = Values(
             2.8,
             [
                 (1.8, "that is how much more; the old parameters are still there."),
+                (1.9, "each block has two of these layers."),
                 (9.0, "only the 1×1 layers grow nine times; the first layer of a block stays."),
                 (0.4, "the other way round: how many times as many?"),
             ],
@@ -88,6 +89,7 @@ THREE = Values(
                 (315, "each block has two of these layers."),
                 (224, "the question is about an image that is large enough."),
                 (211, "a step is 4, 8, 16 or 32 pixels long, by the strides before it."),
+                (203, "each block has two, and a step is 4 to 32 pixels long."),
             ],
         ),
         "patch": Part("no", [("yes", "the second layer would read neighbouring patches as well.")]),
@@ -123,6 +125,7 @@ DENSE_HEAD = Values(
             [
                 (27.2, "how many times as many, not how many times more."),
                 (28.0, "nearly. Give one decimal."),
+                (28.1, "28.18: round, do not cut."),
                 (0.0, "the other way round: how many times as many?"),
             ],
             digits=1,
@@ -278,6 +281,16 @@ CLASS_MAP = Code(
             "Each channel has its own weight for class k: row k of W.",
             "def class_map(A, W, b, k):\n    return W[k].sum() * A.sum(0) + b[k]\n",
         ),
+        Mistake(
+            "The score in place of the map",
+            "That is one number; leave the places as they are, and the mean comes later.",
+            "def class_map(A, W, b, k):\n    return A.mean((1, 2)) @ W[k] + b[k]\n",
+        ),
+        Mistake(
+            "The weights meet the columns",
+            "W[k] meets the columns; weight the channels, W[k][:, None, None] * A.",
+            "def class_map(A, W, b, k):\n    return (W[k] * A).sum(0) + b[k]\n",
+        ),
     ],
     second="""
 def class_map(A, W, b, k):
@@ -304,6 +317,7 @@ ONE_STEP = Values(
                 (34_570, "that is its first layer; two 1×1 layers follow."),
                 (34_680, "two 1×1 layers follow the first, not one."),
                 (34_760, "each of the three layers has 10 biases."),
+                (34_780, "the first layer has 10 biases, too."),
             ],
         ),
         "directions": Part(
@@ -327,6 +341,7 @@ ONE_STEP = Values(
             [
                 (0.02, "that is the block as it is; the question is about the wide one."),
                 (0.43, "divide by the parameters that NiN has now, 1,992,166."),
+                (0.81, "the last 1×1 layer goes to 10 channels, not to 384."),
                 (0.72, "that is what the block grows by; the question is about all of it."),
                 (74.0, "that is in per cent; give the share itself, a number below 1."),
             ],
@@ -419,6 +434,17 @@ UNSEEN = Code(
             "        size = (size + 2 * p - k) // s + 1\n"
             "        jump *= s\n"
             "    return total\n",
+        ),
+        Mistake(
+            "What the last layer leaves over",
+            "Each layer leaves something over, not the last alone.",
+            "def unseen(n, layers):\n"
+            "    jump, size = 1, n\n"
+            "    for k, s, p in layers:\n"
+            "        rest = (size + 2 * p - k) % s * jump\n"
+            "        size = (size + 2 * p - k) // s + 1\n"
+            "        jump *= s\n"
+            "    return rest\n",
         ),
         Mistake(
             "What is left, counted from 1",
