@@ -21,6 +21,7 @@ DIAGONAL = Values(
             5,
             [
                 (6, "the first row is 1 from end to end: no edge in it."),
+                (30, "that is the number of all outputs, 6×5. How many of each row are not 0?"),
                 (36, "the image is flat away from the diagonal, and there the answer is 0."),
                 (10, "one edge a row, and a kernel of two weights answers to it once."),
                 (0, "the edge is not horizontal: most rows do change once."),
@@ -297,6 +298,12 @@ ORDER = Code(
             {"F.pad(K, (1, 0)) - F.pad(K, (0, 1))": "F.pad(K, (2, 0)) - F.pad(K, (0, 2))"},
         ),
         Mistake(
+            "Central differences",
+            "You repeated [−½, 0, ½]. It is right on the powers of j, but has three weights "
+            "where two will do.",
+            {"F.pad(K, (1, 0)) - F.pad(K, (0, 1))": "(F.pad(K, (2, 0)) - F.pad(K, (0, 2))) / 2"},
+        ),
+        Mistake(
             "Divided by d!",
             "These weights give 1 for j to the power d; d! was asked for, as for a derivative.",
             {"return K": "return K / math.factorial(d)"},
@@ -426,7 +433,8 @@ AUTOGRAD = Code(
     mistakes=[
         Mistake(
             "The kernel is not flipped",
-            "A pixel enters the output on its upper left with the *last* weight. Read backwards.",
+            "A pixel enters the output on its upper left with the *last* weight. Read backwards. "
+            "Or try a single 1: ⋆ lays K backwards around it. Flip K first, and K comes out.",
             {"K.flip(0, 1)": "K"},
         ),
         Mistake(
@@ -545,6 +553,12 @@ MATRIX = Code(
             "A step down is a whole row of pixels",
             "From one row of the kernel to the next there are n_w entries in vec(X), not k_w.",
             ROWS.replace("(i + a) * n_w + j + b", "i * n_w + j + a * k_w + b"),
+        ),
+        Mistake(
+            "Each row is one step further than the last",
+            "At the end of an image row the window does not wrap: output (i, j) starts at pixel "
+            "i · n_w + j, so a new row of outputs begins k_w steps further, not one.",
+            ROWS.replace("(i + a) * n_w + j + b", "(i + a) * n_w + j + b - i * (k_w - 1)"),
         ),
         Mistake(
             "The outputs stand in the wrong order",

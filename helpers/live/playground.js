@@ -182,12 +182,12 @@ export const view = {
       met: ({ photo, X, K, flip }) => !photo && K.some(Boolean) && slide(X, K, flip).every(vanishes),
     },
     {
-      ask: "convolve ∗, and get 19, 25, 37 and 43 back by changing weights",
+      ask: "convolve ∗ (see “Two stars” below), and get 19, 25, 37 and 43 back by changing weights",
       met: ({ photo, X, K, flip }) =>
         !photo && flip && slide(X, K, flip).every((y, at) => vanishes(y - [19, 25, 37, 43][at])),
     },
     {
-      ask: "see the posts of the tower but not its roofs, with a kernel of your own that uses all three rows",
+      ask: "make level lines vanish, but not the posts, with a kernel of your own that uses all three rows",
       met: ({ photo, W }) =>
         photo &&
         [0, 3, 6].every((a) => W.slice(a, a + 3).some(Boolean) && vanishes(W[a] + W[a + 1] + W[a + 2])) &&
