@@ -4,6 +4,8 @@ from random import Random
 
 from exercises import Code, Mistake, Part, Values
 
+WORD = "give one of the words in the question, in quotes."
+
 
 def matrix(random: Random, height: int, width: int) -> list[list[int]]:
     return [[random.randint(-5, 5) for _ in range(width)] for _ in range(height)]
@@ -32,6 +34,7 @@ MEMORY = Values(
             5.1,
             [
                 (5.4, "a MiB is 2**20 bytes, not a million."),
+                (5.0, "nearly: the rows from the flattening on have outputs as well."),
                 (1.3, "a number takes 4 bytes."),
                 (
                     2.7,
@@ -55,6 +58,7 @@ MEMORY = Values(
         "most": Part(
             "weights",
             [("outputs", "for one image the outputs take a few MiB. And the weights?")],
+            otherwise=WORD,
         ),
     },
 )
@@ -334,9 +338,18 @@ SMALL = Values(
         "against": Part(
             "level",
             [
-                ("ahead", "the solution, on the page of the book, has them seed by seed."),
-                ("behind", "the solution, on the page of the book, has them seed by seed."),
+                (
+                    "ahead",
+                    "two points are 40 of 2,000 images. It has fewer multiply–adds and half of the "
+                    "parameters: what would put it 40 images ahead?",
+                ),
+                (
+                    "behind",
+                    "two points are 40 of 2,000 images. It is cheaper, but deeper: must it be 40 "
+                    "images behind?",
+                ),
             ],
+            otherwise=WORD,
         ),
     },
 )
@@ -354,13 +367,14 @@ INGREDIENTS = Values(
             [
                 (
                     "dropout",
-                    "it changes the accuracy by a few points. Is it above chance with sigmoids?",
+                    "it changes the accuracy by a few points. Is LeNet with sigmoids above chance?",
                 ),
                 (
                     "shifts",
-                    "they change the accuracy by a few points. Is it above chance with sigmoids?",
+                    "they change it by a few points. Is LeNet with sigmoids above chance at all?",
                 ),
             ],
+            otherwise=WORD,
         ),
         "ahead": Part(
             "neither",
@@ -375,6 +389,7 @@ INGREDIENTS = Values(
                 ),
                 ("both", "the solution, on the page of the book, has them seed by seed."),
             ],
+            otherwise=WORD,
         ),
         "factor": Part(
             0.8,
@@ -385,6 +400,7 @@ INGREDIENTS = Values(
                 ),
                 (1.25, "that is what today's dropout does in training, with those it keeps."),
                 (0.5, "halving is right for p = ½."),
+                (5, "that is 1 / p: must the outputs become larger or smaller?"),
                 (1, "in training only the values that are kept arrive; in prediction all of them."),
             ],
             digits=1,
@@ -409,6 +425,7 @@ INGREDIENTS = Values(
         "cure": Part(
             "raise",
             [("lower", "a mean over more images is surer. So may the step be longer or shorter?")],
+            otherwise=WORD,
         ),
     },
 )
@@ -427,6 +444,7 @@ PATCHES = Values(
                 (9, "that is all filters. Every patch here is one number times nine ones."),
                 (0, "a patch of ones is not zero: the filter can become any multiple of it."),
                 (5, "other images have other constants, and they are multiples of one patch."),
+                (64, "those are the pixels of an image. A patch has nine, and here they are equal."),
             ],
         ),
         "rows": Part(
@@ -435,6 +453,7 @@ PATCHES = Values(
                 (9, "the three rows of each patch are equal."),
                 (1, "the rows are equal, but the numbers along them differ."),
                 (8, "a patch sees three of the eight numbers of a row."),
+                (5, "how many different numbers does one patch of 3×3 hold?"),
             ],
         ),
         "padded": Part(
@@ -442,6 +461,8 @@ PATCHES = Values(
             [
                 (1, "that is without padding. A patch at a corner has zeros on two of its sides."),
                 (2, "corners and edges differ, and the four sides do as well."),
+                (4, "four corners, and what of the edges and the inside?"),
+                (8, "nearly: eight on the border, and what of the inside?"),
                 (
                     3,
                     "inside, edges and corners are nine patches: is any a mixture of the others?",
@@ -456,10 +477,12 @@ PATCHES = Values(
         "shuffled": Part(
             "yes",
             [("no", "labels only choose δ. Do they occur in the patches?")],
+            otherwise=WORD,
         ),
         "noise": Part(
             "no",
             [("yes", "the change is a constant. What is it added to?")],
+            otherwise=WORD,
         ),
     },
 )
@@ -472,14 +495,20 @@ OVERFIT = Values(
         "it has understood anything, only other images can tell."
     ),
     parts={
-        "true": Part("yes", [("no", "61,706 parameters have room for twenty images.")]),
+        "true": Part(
+            "yes",
+            [("no", "61,706 parameters have room for twenty images.")],
+            otherwise=WORD,
+        ),
         "random": Part(
             "yes",
             [("no", "the labels need not make sense to be learned by heart. Run it.")],
+            otherwise=WORD,
         ),
         "says": Part(
             "room",
             [("understood", "random labels hold nothing to understand, and the loss is as low.")],
+            otherwise=WORD,
         ),
         "breaks": Part(
             "start",
@@ -487,6 +516,7 @@ OVERFIT = Values(
                 ("ReLUs", "then it is a linear network, and that has room for twenty images."),
                 ("pooling", "then there is more to compute, and more room. Run it."),
             ],
+            otherwise=WORD,
         ),
     },
 )
@@ -526,6 +556,7 @@ BENCHMARK = Values(
         "times": Part(
             "memory",
             [("arithmetic", "it fetches 244 million bytes for 1.4 thousand million operations.")],
+            otherwise=WORD,
         ),
     },
 )
