@@ -352,6 +352,11 @@ SMOOTHING = Code(
             "Cross-entropy takes the logarithm of the softmax.",
             {"log_softmax": "softmax"},
         ),
+        Mistake(
+            "The logarithm of the scores",
+            "Scores are no probabilities yet: the softmax makes them, and its logarithm is taken.",
+            {"scores.log_softmax(1)": "scores.log()"},
+        ),
     ],
     second="""
 def smoothed_loss(scores, Y, epsilon):
