@@ -33,12 +33,14 @@ SMALL = Values(
             [
                 (4, "between stages 3 and 4 stands a pooling that halves."),
                 (1, "one halving less: the pooling behind stage 4 comes later."),
+                (7, "it follows from stage 3: mend that first."),
             ],
         ),
         "stage 5": Part(
             1,
             [
                 (2, "between stages 4 and 5 stands a pooling that halves."),
+                (4, "it follows from stages 3 and 4: mend those first."),
                 (0, "padding keeps at least one place."),
             ],
         ),
@@ -106,6 +108,14 @@ BREAK_EVEN = Code(
             "One too many",
             "That is the first width that does not pay. The one before it still does.",
             {"return r": "return r + 1"},
+        ),
+        Mistake(
+            "Not a whole number",
+            "A number of channels is whole: round down, and ask for fewer weights, not as many.",
+            """
+def widest(c_i, c_o, k):
+    return k * k * c_i * c_o / (c_i + k * k * c_o)
+""",
         ),
     ],
     second="""
@@ -209,6 +219,8 @@ FACTORISE = Values(
             12_800,
             [
                 (512, "times the 25 places of the window."),
+                (400, "that is for one channel out. 5·5 weights for each of 16·32 pairs of channels."),
+                (800, "that is for one channel in. 5·5 weights for each of 16·32 pairs of channels."),
                 (153_600, "the 5×5 reads the 16 channels of its reduction, not all 192."),
                 (4_608, "that is a 3×3. The question is for the 5×5."),
                 (12_832, "without biases."),
@@ -250,6 +262,8 @@ SMALLEST = Values(
             [
                 (32, "up to there the last maps have one place; below it they still have one."),
                 (7, "the first convolution is padded by 3: its window fits around one pixel."),
+                (16, "the poolings are padded: does any size fail? Try 1."),
+                (33, "the poolings are padded: does any size fail? Try 1."),
                 (0, "there has to be something to look at."),
             ],
         ),
@@ -338,6 +352,11 @@ SMOOTHING = Code(
             "Cross-entropy takes the logarithm of the softmax.",
             {"log_softmax": "softmax"},
         ),
+        Mistake(
+            "The logarithm of the scores",
+            "Scores are no probabilities yet: the softmax makes them, and its logarithm is taken.",
+            {"scores.log_softmax(1)": "scores.log()"},
+        ),
     ],
     second="""
 def smoothed_loss(scores, Y, epsilon):
@@ -404,7 +423,7 @@ def exchanged(Y, own):
         ),
         Mistake(
             "The mean in place of another image",
-            "That is the silence of the page. Here each image gets what another image has.",
+            "That is what the page does. Here each image gets what another image has.",
             {"Y[:, own].roll(1, 0)": "Y[:, own].mean((0, 2, 3), keepdim=True)"},
         ),
         Mistake(
@@ -488,19 +507,27 @@ PARAMETERS = Values(
     parts={
         "alexnet": Part(
             96,
-            [(4, "that is the share of the convolutions."), (95, "round to the nearest.")],
+            [
+                (4, "that is the share of the convolutions."),
+                (95, "round to the nearest."),
+                (1, "in per cent, please, not as a fraction."),
+            ],
             digits=0,
         ),
         "vgg": Part(
             93,
-            [(7, "that is the share of the convolutions."), (94, "round to the nearest.")],
+            [
+                (7, "that is the share of the convolutions."),
+                (94, "round to the nearest."),
+                (1, "in per cent, please, not as a fraction."),
+            ],
             digits=0,
         ),
         "googlenet": Part(
             15,
             [
                 (85, "that is the share of the convolutions."),
-                (0, "with 1,000 classes, not with ten."),
+                (0, "a fraction in place of per cent? Or ten classes in place of 1,000?"),
                 (14, "round to the nearest."),
             ],
             digits=0,
