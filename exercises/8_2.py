@@ -26,6 +26,7 @@ DEEPER = Values(
                 (5_308_416, "the biases are missing: one for each output channel."),
                 (5.31e6, "right to three digits. Give the whole number."),
                 (5.3e6, "right to two digits. Give the whole number."),
+                (5.309696, "that is in millions. Give the whole number."),
                 (589_824 + 2_359_296, "the last block has one more as well."),
                 (590_080 + 2_359_808, "the last block has one more as well."),
                 (4_719_616, "the third block has one more as well."),
@@ -38,6 +39,12 @@ DEEPER = Values(
                 (4.162e9, "right to four digits. Give the whole number."),
                 (4.2e9, "right to two digits. Give the whole number."),
                 (4_161.798144, "that is in millions. Give the whole number."),
+                (4.161798144, "that is in billions. Give the whole number."),
+                (
+                    4_163_102_720,
+                    "a bias is an addition, not a multiply–add. Leave the biases out.",
+                ),
+                (8_323_596_288, "a multiplication and its addition count once, together."),
                 (
                     266_355_081_216,
                     "each convolution keeps the size, but a pooling halves it after each block.",
@@ -89,9 +96,14 @@ SEVEN = Code(
             "def against_one(n, c):\n    r = 2 * n + 1\n    return [r, 9 * n * c, r * r * c]\n",
         ),
         Mistake(
-            "The field is halved on both sides",
-            "A field of n pixels on each side has a middle as well.",
+            "The middle pixel is missing",
+            "n pixels on each side, and one in the middle.",
             {"2 * n + 1": "2 * n"},
+        ),
+        Mistake(
+            "You add two pixels too many",
+            "The first layer alone sees 3, and each of the n adds 2: 1 + 2n.",
+            {"2 * n + 1": "2 * n + 3"},
         ),
         Mistake(
             "One layer of the stack",
@@ -146,6 +158,18 @@ NATIVE = Code(
             "def sides(side, arch):\n"
             "    found = []\n"
             "    for _ in arch:\n"
+            "        side = side // 2\n"
+            "        found.append(side)\n"
+            "    return found\n",
+        ),
+        Mistake(
+            "The list is shorter in place of an error",
+            "An image too small needs `raise ValueError`, not a shorter list.",
+            "def sides(side, arch):\n"
+            "    found = []\n"
+            "    for _ in arch:\n"
+            "        if side < 2:\n"
+            "            break\n"
             "        side = side // 2\n"
             "        found.append(side)\n"
             "    return found\n",
@@ -366,6 +390,11 @@ SLIDE = Code(
             {"F.conv2d(maps, K, b)": "F.conv2d(maps, K, b, padding=(n_h // 2, n_w // 2))"},
         ),
         Mistake(
+            "One answer for the whole map",
+            "Slide the layer: it answers at every place where it fits.",
+            "def slide(W, b, maps, n_h, n_w):\n    return maps.flatten(1) @ W.T + b\n",
+        ),
+        Mistake(
             "The windows do not overlap",
             "Move the window by one place: a stride of 1.",
             {"F.conv2d(maps, K, b)": "F.conv2d(maps, K, b, stride=(n_h, n_w))"},
@@ -454,6 +483,16 @@ LEAKY = Code(
             "The slope is left out",
             "That is Kaiming's start, for a = 0. With a slope, the negative half is not lost.",
             {"(1 + a ** 2) * n_in": "n_in"},
+        ),
+        Mistake(
+            "Half of the mean square is lost",
+            "For a = 0 the ReLU loses half of it, so a 2 is missing.",
+            {"2 / ((1 + a ** 2) * n_in)": "1 / ((1 + a ** 2) * n_in)"},
+        ),
+        Mistake(
+            "The sum is squared",
+            "Square the slope, then add 1.",
+            {"1 + a ** 2": "(1 + a) ** 2"},
         ),
         Mistake(
             "The slope is not squared",
