@@ -444,7 +444,7 @@ PATCHES = Values(
                 (9, "that is all filters. Every patch here is one number times nine ones."),
                 (0, "a patch of ones is not zero: the filter can become any multiple of it."),
                 (5, "other images have other constants, and they are multiples of one patch."),
-                (64, "those are the pixels of an image. A patch has nine, and here they are equal."),
+                (64, "those are the pixels of an image; a patch has nine, here all equal."),
             ],
         ),
         "rows": Part(

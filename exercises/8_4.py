@@ -219,8 +219,8 @@ FACTORISE = Values(
             12_800,
             [
                 (512, "times the 25 places of the window."),
-                (400, "that is for one channel out. 5·5 weights for each of 16·32 pairs of channels."),
-                (800, "that is for one channel in. 5·5 weights for each of 16·32 pairs of channels."),
+                (400, "that is for one channel out. 5·5 weights for each of 16·32 pairs."),
+                (800, "that is for one channel in. 5·5 weights for each of 16·32 pairs."),
                 (153_600, "the 5×5 reads the 16 channels of its reduction, not all 192."),
                 (4_608, "that is a 3×3. The question is for the 5×5."),
                 (12_832, "without biases."),
