@@ -69,7 +69,7 @@ notebooks: book ## notebooks that run by themselves, for instructors too; RUN=py
 # Threads that wait must sleep: spinning ones take the cores from those that work.
 # Bytecode is kept, or each process rewrites the asserts of 200 modules, in 6 seconds.
 # Freed memory is kept: glibc would give each map back, and have it filled with zeros, 5 % of a page.
-# Files in the order of collection: the longest must not begin when the others are done.
+# Files in the order of tests/conftest.py: the longest must not begin when the others are done.
 test test-all record train: export OMP_WAIT_POLICY ?= PASSIVE
 test test-all: export OMP_NUM_THREADS ?= 1
 test test-all: export PYTHONDONTWRITEBYTECODE :=

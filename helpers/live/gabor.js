@@ -180,7 +180,7 @@ export const view = {
   invite: "Turn the wave by its sliders, or let Fit do it; the mark stands at the median mixture. Find",
   tries: [
     {
-      ask: "a change that Fit ≤ 8 px explains better than any mixture",
+      ask: "a change that Fit ≤ 8 px explains better than any mixture here",
       met: (state) => state.set === 0 && isBest(state, 8) && between(state, mixtures(state).at(-1) ?? 2, 2),
     },
     {

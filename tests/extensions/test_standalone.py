@@ -231,9 +231,10 @@ def test_a_page_brings_the_histories_that_it_reads():
         recorded = recorded_histories(Path(name).stem)
         assert not cell.source and len(cell.outputs) == len(recorded)
         for output, history in zip(cell.outputs, recorded, strict=True):
-            (kept,) = output.data.values()
-            losses = kept["train_loss"]
-            assert losses == pytest.approx(history.train_loss, rel=1e-5) and kept["size"]
+            (data,) = output.data.values()
+            losses = data["train_loss"]
+            assert losses == pytest.approx(history.train_loss, rel=1e-5)
+            assert data["size"] == list(history.size)
             assert all(len(f"{loss:.15g}") <= 12 for loss in losses)  # sixteen digits take twice
 
 

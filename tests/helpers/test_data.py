@@ -339,3 +339,9 @@ def test_a_split_is_even_disjoint_and_complete():
     assert len(taken) + len(rest) == len(test)
     with pytest.raises(ValueError, match="cannot take 361 of 360"):
         split(test, 361)
+
+
+def test_whoever_changes_the_digits_changes_them_for_nobody_else():
+    train, test = read_digits()
+    train.images.zero_(), test.labels.zero_()
+    assert read_digits()[0].images.any() and read_digits()[1].labels.any()

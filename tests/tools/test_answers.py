@@ -26,6 +26,7 @@ from tools.answers import (
     numbers,
     page_of,
     results,
+    rounded,
     solution_of,
     source_of,
 )
@@ -71,6 +72,10 @@ def test_the_data_are_in_step_with_the_exercises_and_small(section):
     kept = (ANSWERS / f"{section}.json").read_text(encoding="utf-8")
     assert kept == answers_of(section), "python -m tools.answers"
     assert len(gzip.compress(kept.encode(), mtime=0)) <= 15_000
+
+
+def test_results_have_six_digits_and_no_rest_of_a_rounding():
+    assert rounded([1 / 3, -1.5308e-17, 2.0, [0.1 + 0.2 - 0.3]]) == [0.333333, 0, 2, [0]]
 
 
 @of_every_section
