@@ -6,4 +6,4 @@ has, and takes 3 seconds for it in each process. Without them it leaves that for
 
 import sys
 
-sys.modules.setdefault("rfc3987_syntax", None)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
